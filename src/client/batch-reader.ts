@@ -1,0 +1,144 @@
+import type { RecordBatch } from '../codec/stored-batch.ts'
+import { PartitionCursor } from '../engine/partition-cursor.ts'
+import type { Partition } from '../engine/partition.ts'
+import type { LogEngine } from '../engine/log-engine.ts'
+import { isOutOfRange, type ReadOptions, type ReadPosition } from './read-options.ts'
+
+/** How often a read-only log looks for what another process has appended: there is nobody to wake it. */
+const REFRESH_MS = 50
+
+/** Goes through several partitions batch by batch, each in offset order, a chunk of one and then a chunk of the next. */
+export class BatchReader {
+  private readonly cursors: PartitionCursor[] = []
+  private current = 0
+  private started = false
+
+  constructor(
+    private readonly engine: LogEngine,
+    private readonly places: ReadonlyMap<Partition, ReadPosition>,
+    private readonly options: ReadOptions,
+  ) {}
+
+  /** A batch that has been read already, or null. */
+  take(): RecordBatch | null {
+    return this.cursors[this.current]?.take() ?? null
+  }
+
+  /** The next batch; null at the end, which a reader that follows never reaches. */
+  async next(): Promise<RecordBatch | null> {
+    if (!this.started) await this.start()
+    for (;;) {
+      this.options.signal?.throwIfAborted()
+      const batch = this.take() ?? (await this.fillNext())
+      if (batch !== null) return batch
+      if (!this.options.follow) return null
+      await this.waitForRecords()
+    }
+  }
+
+  /** The cursors, for a reader that puts their records in another order; started. */
+  async startedCursors(): Promise<PartitionCursor[]> {
+    if (!this.started) await this.start()
+    return this.cursors
+  }
+
+  /** Reads on in one cursor, minding `onOutOfRange`. */
+  async fill(cursor: PartitionCursor): Promise<PartitionCursor> {
+    const { onOutOfRange = 'error' } = this.options
+    try {
+      await cursor.fill()
+      return cursor
+    } catch (error) {
+      if (onOutOfRange === 'error' || !isOutOfRange(error)) throw error
+      const { partition, endOffset } = cursor
+      const restarted = new PartitionCursor(partition, this.edge(partition, onOutOfRange), endOffset)
+      this.cursors[this.cursors.indexOf(cursor)] = restarted
+      await restarted.fill()
+      return restarted
+    }
+  }
+
+  /** Waits until any partition has more than has been read. */
+  async waitForRecords(): Promise<void> {
+    const { signal } = this.options
+    if (this.engine.readOnly) return this.waitAndRefresh()
+    const done = new AbortController()
+    const either = signal === undefined ? done.signal : AbortSignal.any([done.signal, signal])
+    const release = this.engine.clock.hold()
+    try {
+      await Promise.race(this.cursors.map(async ({ partition, offset }) => {
+        try {
+          await partition.waitForRecords(offset, either)
+        } catch (error) {
+          if (!done.signal.aborted) throw error
+        }
+      }))
+    } finally {
+      done.abort()
+      release()
+    }
+  }
+
+  private async waitAndRefresh(): Promise<void> {
+    const release = this.engine.clock.hold()
+    try {
+      await new Promise<void>((resolve) => this.engine.clock.setTimer(REFRESH_MS, resolve))
+    } finally {
+      release()
+    }
+    for (const { partition } of this.cursors) await this.engine.refresh(partition)
+  }
+
+  private async start(): Promise<void> {
+    this.started = true
+    for (const [partition, place] of this.places) {
+      partition.throwIfClosed()
+      if (this.engine.readOnly) await this.engine.refresh(partition)
+      const endOffset = this.options.follow ? Infinity : partition.highWatermark
+      const offset = await this.resolve(partition, place)
+      this.cursors.push(new PartitionCursor(partition, offset, endOffset))
+    }
+  }
+
+  private async resolve(partition: Partition, place: ReadPosition): Promise<number> {
+    if (typeof place === 'string') return this.edge(partition, place)
+    if (typeof place === 'object') return offsetForTimestamp(partition, place.timestamp)
+    const { onOutOfRange = 'error' } = this.options
+    if (place >= partition.log.logStartOffset && place <= partition.highWatermark) return place
+    if (onOutOfRange === 'error') partition.checkRange(place)
+    return this.edge(partition, onOutOfRange as 'earliest' | 'latest')
+  }
+
+  private edge(partition: Partition, place: 'earliest' | 'latest'): number {
+    return place === 'earliest' ? partition.log.logStartOffset : partition.highWatermark
+  }
+
+  /** Reads on in the next partition that has anything, once round. */
+  private async fillNext(): Promise<RecordBatch | null> {
+    for (let tried = 0; tried <= this.cursors.length; tried++) {
+      const cursor = await this.fill(this.cursors[this.current]!)
+      const batch = cursor.take()
+      // damage shows at the second look: take nothing and fill throws
+      if (batch !== null) return batch
+      this.current = (this.current + 1) % this.cursors.length
+      const ready = this.take()
+      if (ready !== null) return ready
+    }
+    return null
+  }
+}
+
+/** The offset of the first record at or after a time; the end when there is none. */
+export async function offsetForTimestamp(partition: Partition, timestamp: number): Promise<number> {
+  const end = partition.highWatermark
+  const start = await partition.log.offsetForTimestamp(timestamp, end)
+  if (start === null) return end
+  const cursor = new PartitionCursor(partition, start, end)
+  while (await cursor.fill()) {
+    for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
+      if (batch.maxTimestamp < timestamp) continue
+      for (const record of batch) if (record.timestamp >= timestamp) return record.offset
+    }
+  }
+  return end
+}

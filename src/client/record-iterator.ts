@@ -1,0 +1,152 @@
+import type { ConsumerRecord } from '../codec/record.ts'
+import type { RecordBatch } from '../codec/stored-batch.ts'
+import type { PartitionCursor } from '../engine/partition-cursor.ts'
+import type { BatchReader } from './batch-reader.ts'
+
+const DONE: IteratorResult<never> = { value: undefined, done: true }
+
+/**
+ * An async iteration whose steps are mostly taken without waiting. Written out rather than as a generator, because a
+ * generator step costs three times as much.
+ *
+ * Once it has ended, by a failure or by `return`, it stays ended.
+ */
+abstract class StepIterator<T> implements AsyncIterableIterator<T> {
+  private ended = false
+  private last: Promise<unknown> | null = null
+
+  /** The next item if there is no need to wait for it. */
+  protected abstract ready(): T | null
+  /** The next item, or null at the end. */
+  protected abstract advance(): Promise<T | null>
+
+  next(): Promise<IteratorResult<T>> {
+    if (this.last === null && !this.ended) {
+      const value = this.ready()
+      if (value !== null) return Promise.resolve({ value, done: false })
+    }
+    return this.wait()
+  }
+
+  /** Steps that are asked for while one is under way follow it in order. */
+  private wait(): Promise<IteratorResult<T>> {
+    const step = (this.last ?? Promise.resolve()).then(() => this.step())
+    const settled = step.catch(() => {}).then(() => {
+      if (this.last === settled) this.last = null
+    })
+    this.last = settled
+    return step
+  }
+
+  private async step(): Promise<IteratorResult<T>> {
+    if (this.ended) return DONE
+    try {
+      const value = this.ready() ?? (await this.advance())
+      if (value !== null) return { value, done: false }
+      this.ended = true
+      return DONE
+    } catch (error) {
+      this.ended = true
+      throw error
+    }
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    this.ended = true
+    return DONE
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+/** The batches of a reader. */
+export class BatchIterator extends StepIterator<RecordBatch> {
+  constructor(private readonly reader: BatchReader) {
+    super()
+  }
+
+  protected ready(): RecordBatch | null {
+    return this.reader.take()
+  }
+
+  protected advance(): Promise<RecordBatch | null> {
+    return this.reader.next()
+  }
+}
+
+/** The records of a reader, in the order in which their batches come. */
+export class RecordIterator extends StepIterator<ConsumerRecord> {
+  private records: ConsumerRecord[] = []
+  private index = 0
+
+  constructor(private readonly reader: BatchReader) {
+    super()
+  }
+
+  protected ready(): ConsumerRecord | null {
+    return this.index < this.records.length ? this.records[this.index++]! : null
+  }
+
+  protected async advance(): Promise<ConsumerRecord | null> {
+    for (;;) {
+      const batch = await this.reader.next()
+      if (batch === null) return null
+      this.records = batch.records()
+      this.index = 0
+      const first = this.ready()
+      if (first !== null) return first
+    }
+  }
+}
+
+interface Head {
+  records: ConsumerRecord[]
+  index: number
+}
+
+/** The records of several partitions merged by timestamp, among equals by partition. */
+export class TimeOrderIterator extends StepIterator<ConsumerRecord> {
+  private cursors: PartitionCursor[] = []
+  private readonly heads: Head[] = []
+
+  constructor(
+    private readonly reader: BatchReader,
+    private readonly follow: boolean,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    super()
+  }
+
+  protected ready(): ConsumerRecord | null {
+    return null
+  }
+
+  protected async advance(): Promise<ConsumerRecord | null> {
+    this.cursors = await this.reader.startedCursors()
+    for (;;) {
+      this.signal?.throwIfAborted()
+      let earliest: Head | null = null
+      for (let i = 0; i < this.cursors.length; i++) {
+        const head = (this.heads[i] ??= { records: [], index: 0 })
+        if (head.index >= head.records.length) await this.refill(i, head)
+        const record = head.records[head.index]
+        if (record !== undefined && (earliest === null || record.timestamp < earliest.records[earliest.index]!.timestamp)) earliest = head
+      }
+      if (earliest !== null) return earliest.records[earliest.index++]!
+      if (!this.follow) return null
+      await this.reader.waitForRecords()
+    }
+  }
+
+  private async refill(index: number, head: Head): Promise<void> {
+    head.records = []
+    head.index = 0
+    while (head.records.length === 0) {
+      const batch = this.cursors[index]!.take() ?? (await this.reader.fill(this.cursors[index]!)).take()
+      if (batch === null) return
+      head.records = batch.records()
+    }
+  }
+}

@@ -1,0 +1,244 @@
+import type { ConsumerRecord } from '../codec/record.ts'
+import type { RecordBatch } from '../codec/stored-batch.ts'
+import type { AppendResult } from '../engine/append-chunk.ts'
+import { LogEngine, type RecoveryReport, type VarveOptions } from '../engine/log-engine.ts'
+import type { PartitionOffsets } from '../engine/partition.ts'
+import type { ProducerRecord } from '../engine/record-encoding.ts'
+import { TopicAdmin, type AdoptTopicOptions, type CreateTopicOptions } from '../engine/topic-admin.ts'
+import type { TopicConfig } from '../engine/topic-config.ts'
+import type { AppendOptions, Topic } from '../engine/topic.ts'
+import { VarveError } from '../errors.ts'
+import { checkOptions, integer } from '../options.ts'
+import { BatchReader } from './batch-reader.ts'
+import { startingPlaces, type ReadOptions } from './read-options.ts'
+import { BatchIterator, RecordIterator, TimeOrderIterator } from './record-iterator.ts'
+
+/** A topic as `describeTopic` and `listTopics` show it. */
+export interface TopicDescription {
+  name: string
+  /** 22 characters, base64url: Kafka's topic id. */
+  topicId: string
+  partitions: (PartitionOffsets & {
+    directory: string
+    /** Bytes of log in all segments. */
+    sizeBytes: number
+    segments: number
+    leaderEpoch: number
+  })[]
+  /** The configuration in force: what was set, and defaults for the rest. */
+  config: TopicConfig
+}
+
+/**
+ * An append-only partitioned log in one directory: Kafka's model and Kafka's file format, in this process.
+ *
+ * ```ts
+ * const log = await Varve.open({ directory: './events' })
+ * await log.createTopic({ name: 'orders', partitions: 4 })
+ * await log.append('orders', { key: 'cust-881', value: { total: 89.99 } })
+ * for await (const record of log.read('orders', { from: 'earliest' })) console.log(record.value)
+ * await log.close()
+ * ```
+ */
+export class Varve implements AsyncDisposable {
+  private readonly admin: TopicAdmin
+
+  private constructor(private readonly engine: LogEngine) {
+    this.admin = new TopicAdmin(engine)
+  }
+
+  /**
+   * Opens a log, creating its directory where there is none, and recovers whatever the last stop left.
+   *
+   * @throws TypeError or RangeError for options that are not what they should be
+   * @throws VarveError LOCKED (names the holder), UNSUPPORTED_FORMAT, NOT_A_DIRECTORY, PERMISSION_DENIED, DISK_FULL,
+   *         CORRUPT_MESSAGE (the catalog is damaged), KAFKA_STORAGE_ERROR
+   */
+  static async open(options: VarveOptions): Promise<Varve> {
+    return new Varve(await LogEngine.open(options))
+  }
+
+  /** What opening found and did. */
+  get recovery(): RecoveryReport {
+    return this.engine.recovery
+  }
+
+  /** The directory of this log. */
+  get directory(): string {
+    return this.engine.directory
+  }
+
+  /**
+   * Creates a topic; when it resolves the topic survives a power cut.
+   *
+   * @throws VarveError TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, UNSUPPORTED_COMPRESSION_TYPE
+   */
+  async createTopic(options: CreateTopicOptions): Promise<TopicDescription> {
+    return describe(await this.admin.create(options))
+  }
+
+  /**
+   * Takes over the directories `<name>-0`, `<name>-1`, ... that belong to no topic: written by Kafka, or left by a lost
+   * catalog. They are read whole once. Unless said otherwise values stay bytes and keys are hashed by murmur2.
+   *
+   * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION when a directory is missing, TOPIC_ALREADY_EXISTS
+   */
+  async adoptTopic(options: AdoptTopicOptions): Promise<TopicDescription> {
+    return describe(await this.admin.adopt(options))
+  }
+
+  /** All topics, by name. */
+  async listTopics(): Promise<TopicDescription[]> {
+    this.engine.throwIfClosed()
+    return [...this.engine.topics.values()].map(describe).sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** @throws VarveError UNKNOWN_TOPIC_OR_PARTITION */
+  async describeTopic(name: string): Promise<TopicDescription> {
+    return describe(this.engine.topic(name))
+  }
+
+  /**
+   * Changes configuration; what is not named stays. A change of `flush`, `compressionType` and the like holds for
+   * appends that come after it. The partitioner cannot change.
+   */
+  async alterTopic(name: string, changes: Partial<TopicConfig>): Promise<TopicDescription> {
+    await this.admin.alter(name, changes)
+    return describe(this.engine.topic(name))
+  }
+
+  /**
+   * Adds partitions, up to `partitions` in all. Records stay where they are, so keys may go elsewhere from then on.
+   *
+   * @throws VarveError INVALID_PARTITIONS when there are as many or more already
+   */
+  async createPartitions(name: string, partitions: number): Promise<TopicDescription> {
+    await this.admin.createPartitions(name, partitions)
+    return describe(this.engine.topic(name))
+  }
+
+  /** Deletes a topic for good: durably gone when it resolves, its files too. Readers of it end with an error. */
+  async deleteTopic(name: string): Promise<void> {
+    await this.admin.delete(name)
+  }
+
+  /**
+   * Moves the start of a partition to `beforeOffset`: what lies before it can no longer be read, and segments that lie
+   * wholly before it are deleted. Resolves with the new start.
+   *
+   * @throws VarveError OFFSET_OUT_OF_RANGE beyond the high watermark
+   */
+  async deleteRecords(name: string, options: { partition: number; beforeOffset: number }): Promise<{ logStartOffset: number }> {
+    this.engine.throwIfNotWritable()
+    checkOptions('deleteRecords', options, { partition: integer(0), beforeOffset: integer(0) }, ['partition', 'beforeOffset'])
+    const partition = this.engine.topic(name).partition(options.partition)
+    const { beforeOffset } = options
+    if (beforeOffset > partition.highWatermark) {
+      const message = `cannot delete up to offset ${beforeOffset} of ${name}-${partition.partition}: it ends at ${partition.highWatermark}`
+      throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic: name, partition: partition.partition, offset: beforeOffset } })
+    }
+    await this.engine.moveLogStart(partition, async () => beforeOffset)
+    return { logStartOffset: partition.log.logStartOffset }
+  }
+
+  /**
+   * Appends one record; resolves as the flush mode promises, with the record's place.
+   *
+   * Waits while more than `maxPendingBytes` are handed in and not written. The record is encoded before this returns
+   * where there is no need to wait.
+   *
+   * @throws TypeError or RangeError for a record that is not one
+   * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, MESSAGE_TOO_LARGE, UNEXPECTED_OFFSET, DISK_FULL, QUEUE_FULL,
+   *         KAFKA_STORAGE_ERROR, CLOSED, READ_ONLY
+   */
+  append(topic: string, record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
+    try {
+      return this.writableTopic(topic).append(record, options)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /**
+   * Appends many records in the order given, with one promise for all: results in the same order.
+   *
+   * A record that is refused (its type, its size) refuses all, before anything is written. Where records go to several
+   * partitions and one of those fails, the others keep theirs.
+   *
+   * @throws what `append` throws
+   */
+  async appendBatch(topic: string, records: readonly ProducerRecord[], options?: AppendOptions): Promise<AppendResult[]> {
+    return this.writableTopic(topic).appendBatch(records, options)
+  }
+
+  /**
+   * Reads records: from the earliest one, or from where `from` says, up to the end that the log had when reading
+   * began, or on and on with `follow`.
+   *
+   * Stopping the loop at any point is fine. A damaged batch ends it with an error that names the damage and where to
+   * read on (`details.nextOffset`).
+   *
+   * @throws TypeError or RangeError at once for wrong options; VarveError UNKNOWN_TOPIC_OR_PARTITION at once
+   * @throws VarveError OFFSET_OUT_OF_RANGE (names the range), CORRUPT_MESSAGE, INVALID_RECORD, CLOSED while iterating
+   */
+  read(topic: string, options: ReadOptions = {}): AsyncIterableIterator<ConsumerRecord> {
+    const reader = this.reader('read', topic, options)
+    if (options.order === 'time') return new TimeOrderIterator(reader, options.follow === true, options.signal)
+    return new RecordIterator(reader)
+  }
+
+  /** Reads as {@link read} does, batch by batch: the fast lane, for whoever handles many records at a time. */
+  readBatches(topic: string, options: ReadOptions = {}): AsyncIterableIterator<RecordBatch> {
+    if (options.order === 'time') throw new TypeError("readBatches: order 'time' takes records one by one: use read")
+    return new BatchIterator(this.reader('readBatches', topic, options))
+  }
+
+  /** Where each partition of a topic begins and ends now. */
+  offsets(topic: string): PartitionOffsets[] {
+    return this.engine.topic(topic).partitions.map((partition) => partition.offsets())
+  }
+
+  /** Makes everything durable that was appended before, whatever the flush mode. */
+  async flush(): Promise<void> {
+    await this.engine.flush()
+  }
+
+  /** Applies retention now, as happens by itself every few minutes. */
+  async enforceRetention(): Promise<void> {
+    await this.engine.enforceRetention()
+  }
+
+  /**
+   * Finishes what was handed in, makes it durable, and gives the directory back. Afterwards every call fails with
+   * CLOSED; readers that follow end with CLOSED. Closing twice is fine.
+   *
+   * @throws VarveError KAFKA_STORAGE_ERROR when not everything could be made durable; the directory is given back all the same
+   */
+  close(): Promise<void> {
+    return this.engine.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  private writableTopic(name: string): Topic {
+    if (this.engine.readOnly) this.engine.throwIfNotWritable()
+    return this.engine.topic(name)
+  }
+
+  private reader(call: string, name: string, options: ReadOptions): BatchReader {
+    const topic = this.engine.topic(name)
+    const places = startingPlaces(call, topic, options)
+    return new BatchReader(this.engine, new Map([...places].map(([index, place]) => [topic.partition(index), place])), options)
+  }
+}
+
+function describe(topic: Topic): TopicDescription {
+  const { name, topicId } = topic.record
+  const partitions = topic.partitions.map((partition) => {
+    const { directory, sizeBytes, segments, leaderEpoch } = partition.log
+    return { ...partition.offsets(), directory, sizeBytes, segments: segments.length, leaderEpoch }
+  })
+  return { name, topicId, partitions, config: { ...topic.config, flush: topic.flush } }
+}

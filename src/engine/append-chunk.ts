@@ -1,0 +1,107 @@
+import type { BatchEncoder, EncodedBatches, EncodedHeader, EncoderMark } from '../codec/batch-encoder.ts'
+
+/** Where one record went. */
+export interface AppendResult {
+  partition: number
+  /** The record's offset, for good. */
+  offset: number
+  /** Milliseconds since the epoch, as stored. */
+  timestamp: number
+}
+
+export interface ChunkMark {
+  encoder: EncoderMark
+  records: number
+}
+
+/**
+ * Records that are written and acknowledged together, and the callers who wait for them.
+ *
+ * Records are encoded as they come. The arrays run parallel, one element per append call, because a call is too small
+ * a thing for an object of its own.
+ */
+export class AppendChunk {
+  /** One per record, in order. */
+  readonly results: AppendResult[] = []
+  /** No further append call may join. */
+  sealed = false
+  private resolves: ((value: any) => void)[] = []
+  private rejects: ((error: unknown) => void)[] = []
+  private values: unknown[] = []
+  /** Per call: the number of records up to and including its own. */
+  private ends: number[] = []
+  private encoded: EncodedBatches | null = null
+
+  constructor(
+    readonly encoder: BatchEncoder,
+    /** The offset that the first record must get, or null when any will do. */
+    readonly expectedOffset: number | null,
+  ) {}
+
+  /** Bytes encoded so far. */
+  get sizeBytes(): number {
+    return this.encoder.sizeBytes
+  }
+
+  addRecord(result: AppendResult, key: Uint8Array | null, value: Uint8Array | null, headers: readonly EncodedHeader[]): void {
+    this.encoder.append(key, value, headers, result.timestamp)
+    this.results.push(result)
+  }
+
+  /** A place to go back to when a call that adds several records fails half way. */
+  mark(): ChunkMark {
+    return { encoder: this.encoder.mark(), records: this.results.length }
+  }
+
+  rollback(mark: ChunkMark): void {
+    this.encoder.rollback(mark.encoder)
+    this.results.length = mark.records
+  }
+
+  /** Ends one append call: `resolve(value)` when all records so far are acknowledged. */
+  addCall(value: unknown, resolve: (value: any) => void, reject: (error: unknown) => void): void {
+    this.resolves.push(resolve)
+    this.rejects.push(reject)
+    this.values.push(value)
+    this.ends.push(this.results.length)
+  }
+
+  /** Closes the last batch; no record is added after it. */
+  finish(): EncodedBatches {
+    this.sealed = true
+    this.encoded ??= this.encoder.finish()
+    return this.encoded
+  }
+
+  /** Gives the records their offsets, and under LogAppendTime the timestamps that their batches got. */
+  assignOffsets(baseOffset: number, appendTime: boolean): void {
+    const { results } = this
+    for (let i = 0; i < results.length; i++) results[i]!.offset = baseOffset + i
+    if (!appendTime) return
+    let index = 0
+    for (const batch of this.encoded!.batches) {
+      for (let i = 0; i < batch.recordCount; i++) results[index++]!.timestamp = batch.maxTimestamp
+    }
+  }
+
+  acknowledge(): void {
+    const { resolves, values } = this
+    for (let i = 0; i < resolves.length; i++) resolves[i]!(values[i])
+  }
+
+  /**
+   * Rejects the calls that have a record after the first `written` ones.
+   *
+   * @returns whether calls are left to acknowledge
+   */
+  reject(error: unknown, written = 0): boolean {
+    let kept = 0
+    while (kept < this.ends.length && this.ends[kept]! <= written) kept++
+    for (let i = kept; i < this.rejects.length; i++) this.rejects[i]!(error)
+    this.resolves = this.resolves.slice(0, kept)
+    this.rejects = this.rejects.slice(0, kept)
+    this.values = this.values.slice(0, kept)
+    this.ends = this.ends.slice(0, kept)
+    return kept > 0
+  }
+}

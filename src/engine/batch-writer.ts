@@ -1,0 +1,395 @@
+import { BatchEncoder, type BatchSpan, type EncodedHeader } from '../codec/batch-encoder.ts'
+import type { Clock } from '../environment.ts'
+import { VarveError } from '../errors.ts'
+import type { PartitionLog } from '../storage/partition-log.ts'
+import { AppendChunk, type AppendResult, type ChunkMark } from './append-chunk.ts'
+import { acknowledgesDurably, type Flush } from './flush.ts'
+import { LossWindow } from './loss-window.ts'
+import type { PendingBytes } from './pending-bytes.ts'
+import type { TopicConfig } from './topic-config.ts'
+
+/** What the writer of a partition needs from the engine. */
+export interface WriterContext {
+  clock: Clock
+  pending: PendingBytes
+  config(): TopicConfig
+  flush(): Flush
+  /** Makes it durable that offsets below the log's reservation may be handed out. */
+  storeReservation(): Promise<void>
+  /** So many bytes became durable. */
+  synced(bytes: number): void
+  /** Records became visible: up to `highWatermark`. */
+  advanced(highWatermark: number): void
+}
+
+/** An append call that is adding records. */
+export interface BatchCall {
+  chunk: AppendChunk
+  mark: ChunkMark
+}
+
+interface Task {
+  run: () => Promise<void>
+}
+
+/** Records per batch are bounded by bytes: Kafka's default batch.size. A lookup decodes one batch, so small is good. */
+const BATCH_BYTES = 16 * 1024
+/** An encoder that grew beyond this is not kept for the next chunk. */
+const KEPT_ENCODER_BYTES = 4 * 1024 * 1024
+/** The loop lets the rest of the program run at least this often. */
+const MAX_TURN_MS = 2
+/** Offsets are reserved in blocks of this size. */
+export const RESERVATION_OFFSETS = 65_536
+
+/**
+ * The write loop of one partition: everything that changes its log is a task here, and one runs at a time.
+ *
+ * Appends queue up in a chunk; the loop takes all that is queued, writes it at once and acknowledges it as the flush
+ * mode promises: after one shared fdatasync, after one of its own, or when it is written.
+ */
+export class BatchWriter {
+  private readonly queue: (AppendChunk | Task)[] = []
+  private spareEncoder: BatchEncoder | null = null
+  private running = false
+  private closed: VarveError | null = null
+  private turnStartMs = 0
+
+  private window: LossWindow | null = null
+  private syncing: Promise<void> | null = null
+  private cancelTimer: (() => void) | null = null
+  private reserving: Promise<void> | null = null
+
+  constructor(
+    private readonly log: PartitionLog,
+    private readonly context: WriterContext,
+    private readonly partition: number,
+  ) {
+    this.configure()
+  }
+
+  /** Takes over a changed configuration. Called as a task of this loop, when everything is synced. */
+  configure(): void {
+    const flush = this.context.flush()
+    this.window = typeof flush === 'object' ? new LossWindow(flush) : null
+    this.spareEncoder = null
+  }
+
+  /**
+   * Queues one record; resolves as the flush mode promises. The bytes are copied before it returns.
+   *
+   * @param timestamp ms since the epoch
+   */
+  append(
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly EncodedHeader[],
+    timestamp: number,
+    expectedOffset: number | null,
+  ): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      const result = { partition: this.partition, offset: -1, timestamp }
+      const chunk = this.openChunk(expectedOffset)
+      const before = chunk.sizeBytes
+      chunk.addRecord(result, key, value, headers)
+      this.context.pending.add(chunk.sizeBytes - before)
+      this.endCall(chunk, result, resolve, reject)
+    })
+  }
+
+  /** Starts a call that adds several records: add them to the chunk, then `endBatch` or `cancelBatch`, all in one go. */
+  beginBatch(expectedOffset: number | null): BatchCall {
+    const chunk = this.openChunk(expectedOffset)
+    return { chunk, mark: chunk.mark() }
+  }
+
+  /** Queues the records of a call; their results are filled in when the promise resolves. */
+  endBatch({ chunk, mark }: BatchCall): Promise<void> {
+    this.context.pending.add(chunk.sizeBytes - mark.encoder.length)
+    return new Promise((resolve, reject) => this.endCall(chunk, undefined, resolve, reject))
+  }
+
+  /** Takes the records of a call back. */
+  cancelBatch({ chunk, mark }: BatchCall): void {
+    chunk.rollback(mark)
+    this.schedule()
+  }
+
+  /** Runs `action` after everything that is queued now, while nothing else changes the log. */
+  runTask<T>(action: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.throwIfClosed()
+      this.queue.push({ run: () => action().then(resolve, reject) })
+      this.schedule()
+    })
+  }
+
+  /** Makes everything durable that was appended before this call. */
+  flush(): Promise<void> {
+    return this.runTask(() => this.syncAll())
+  }
+
+  /** Syncs until nothing is unsynced; part of a task. */
+  async syncAll(): Promise<void> {
+    await this.syncing
+    while (this.log.hasUnsynced) await this.startSync()
+  }
+
+  /** Refuses new work with `error`, and resolves when all that was queued before is done. */
+  async close(error: VarveError): Promise<void> {
+    const done = this.runTask(async () => {})
+    this.closed = error
+    await done
+    this.cancelTimer?.()
+    await this.syncing?.catch(() => {})
+    await this.reserving?.catch(() => {})
+  }
+
+  private throwIfClosed(): void {
+    if (this.closed !== null) throw this.closed
+  }
+
+  private openChunk(expectedOffset: number | null): AppendChunk {
+    this.throwIfClosed()
+    this.log.throwIfFailed()
+    const last = this.queue[this.queue.length - 1]
+    if (expectedOffset === null && last instanceof AppendChunk && !last.sealed) return last
+    const chunk = new AppendChunk(this.takeEncoder(), expectedOffset)
+    this.queue.push(chunk)
+    return chunk
+  }
+
+  private takeEncoder(): BatchEncoder {
+    const spare = this.spareEncoder
+    this.spareEncoder = null
+    if (spare !== null) return spare
+    const { compressionType, messageTimestampType: timestampType, maxMessageBytes } = this.context.config()
+    const batchBytes = Math.min(BATCH_BYTES, maxMessageBytes)
+    return new BatchEncoder({ batchBytes, compressionType, timestampType, now: () => this.context.clock.now() })
+  }
+
+  private endCall(chunk: AppendChunk, value: unknown, resolve: (value: any) => void, reject: (error: unknown) => void): void {
+    chunk.addCall(value, resolve, reject)
+    // a guarded call stands alone, and so does every call when each is to have its own sync
+    if (chunk.expectedOffset !== null || this.context.flush() === 'each') chunk.sealed = true
+    this.schedule()
+  }
+
+  private schedule(): void {
+    if (this.running) return
+    this.running = true
+    queueMicrotask(() => void this.run())
+  }
+
+  private async run(): Promise<void> {
+    const { clock } = this.context
+    while (this.queue.length > 0) {
+      // callers that were just acknowledged append again in the meantime; and a loop of promises alone would starve timers
+      if (acknowledgesDurably(this.context.flush()) || clock.monotonicMs() - this.turnStartMs > MAX_TURN_MS) {
+        await new Promise<void>((resolve) => clock.defer(resolve))
+        this.turnStartMs = clock.monotonicMs()
+      }
+      const first = this.queue[0]!
+      if (first instanceof AppendChunk) await this.commitOrFail(this.takeRound())
+      else {
+        this.queue.shift()
+        await first.run()
+      }
+    }
+    this.running = false
+  }
+
+  /** What gets here in spite of all is a fault in this program: the partition stops, the process goes on. */
+  private async commitOrFail(round: AppendChunk[]): Promise<void> {
+    try {
+      await this.commit(round)
+    } catch (error) {
+      const failure = this.log.fail(error)
+      for (const chunk of round) chunk.reject(failure)
+    }
+  }
+
+  /** The chunks at the head of the queue: all of them, or one where each call has its own sync. */
+  private takeRound(): AppendChunk[] {
+    let count = 0
+    while (count < this.queue.length && this.queue[count] instanceof AppendChunk) count++
+    return this.queue.splice(0, this.context.flush() === 'each' ? 1 : count) as AppendChunk[]
+  }
+
+  private async commit(round: AppendChunk[]): Promise<void> {
+    if (acknowledgesDurably(this.context.flush())) return this.commitDurably(round)
+    for (const chunk of round) {
+      const { sizeBytes } = chunk
+      const records = chunk.results.length
+      const { window } = this
+      try {
+        await this.stallFor(sizeBytes, records)
+      } catch (error) {
+        this.refuse(chunk, error)
+        continue
+      }
+      if (!(await this.write(chunk))) continue
+      if (window?.isTooLarge(sizeBytes, records)) {
+        await this.syncAll().then(() => this.acknowledge(chunk), (error: unknown) => chunk.reject(error))
+      } else {
+        this.acknowledge(chunk)
+        this.acknowledgedUnsynced(sizeBytes, records)
+      }
+    }
+  }
+
+  private async commitDurably(round: AppendChunk[]): Promise<void> {
+    const written: AppendChunk[] = []
+    for (const chunk of round) if (await this.write(chunk)) written.push(chunk)
+    try {
+      if (this.log.hasUnsynced) await this.startSync()
+    } catch (error) {
+      for (const chunk of written) chunk.reject(error)
+      return
+    }
+    this.context.advanced(this.log.durableOffset)
+    for (const chunk of written) chunk.acknowledge()
+  }
+
+  private acknowledge(chunk: AppendChunk): void {
+    this.context.advanced(this.log.logEndOffset)
+    chunk.acknowledge()
+  }
+
+  /** Writes one chunk; false when nothing of it is left to acknowledge, because its callers were told of a failure. */
+  private async write(chunk: AppendChunk): Promise<boolean> {
+    const { log } = this
+    const { sizeBytes } = chunk
+    let baseOffset = log.logEndOffset
+    let written = 0
+    try {
+      const { bytes, batches } = chunk.finish()
+      this.checkExpectedOffset(chunk)
+      if (!acknowledgesDurably(this.context.flush())) await this.reserve(chunk.results.length)
+      baseOffset = log.logEndOffset
+      for (let i = 0; i < batches.length; ) {
+        if (log.mustPrepare(batches[i]!, NOTHING_BEFORE)) await log.prepare(batches[i]!)
+        const run = this.fittingRun(batches, i)
+        log.append({ bytes, batches: run })
+        written = log.logEndOffset - baseOffset
+        i += run.length
+      }
+      chunk.assignOffsets(baseOffset, this.context.config().messageTimestampType === 'LogAppendTime')
+      this.release(chunk, sizeBytes)
+      return true
+    } catch (error) {
+      const cause = log.failure ?? (await log.undoAppend(error))
+      chunk.assignOffsets(baseOffset, false)
+      this.release(chunk, sizeBytes)
+      return chunk.reject(cause, written)
+    }
+  }
+
+  private refuse(chunk: AppendChunk, error: unknown): void {
+    this.release(chunk, chunk.sizeBytes)
+    chunk.reject(error)
+  }
+
+  private checkExpectedOffset(chunk: AppendChunk): void {
+    const expected = chunk.expectedOffset
+    const { logEndOffset } = this.log
+    if (expected === null || expected === logEndOffset) return
+    const { partition } = this
+    const message = `expected to append at offset ${expected} of partition ${partition}, but the next offset is ${logEndOffset}: another append came first; read what it wrote, then try again`
+    throw new VarveError('UNEXPECTED_OFFSET', message, { details: { partition, offset: logEndOffset } })
+  }
+
+  /** The batches from `first` on that go into the active segment together. */
+  private fittingRun(batches: readonly BatchSpan[], first: number): BatchSpan[] {
+    const before = { sizeBytes: 0, recordCount: 0 }
+    let end = first
+    do {
+      before.sizeBytes += batches[end]!.sizeBytes
+      before.recordCount += batches[end]!.recordCount
+      end++
+    } while (end < batches.length && !this.log.mustPrepare(batches[end]!, before))
+    return first === 0 && end === batches.length ? (batches as BatchSpan[]) : batches.slice(first, end)
+  }
+
+  private release(chunk: AppendChunk, sizeBytes: number): void {
+    this.context.pending.remove(sizeBytes)
+    chunk.encoder.reset()
+    if (chunk.encoder.capacityBytes <= KEPT_ENCODER_BYTES) this.spareEncoder = chunk.encoder
+  }
+
+  /** Holds the next acknowledgement back while it would exceed the loss window. */
+  private async stallFor(sizeBytes: number, records: number): Promise<void> {
+    const { window } = this
+    if (window === null || !window.mustStall(sizeBytes, records, this.context.clock.monotonicMs())) return
+    await this.syncAll()
+  }
+
+  private acknowledgedUnsynced(sizeBytes: number, records: number): void {
+    if (this.window === null) return
+    this.window.acknowledged(sizeBytes, records, this.context.clock.monotonicMs())
+    this.syncWhenDue()
+  }
+
+  private syncWhenDue(): void {
+    if (this.window === null || this.syncing !== null || this.log.failure !== null) return
+    const dueMs = this.window.syncDueInMs(this.context.clock.monotonicMs())
+    if (dueMs <= 0) {
+      // the failure is sticky in the log: whoever comes next is told
+      this.startSync().catch(() => {})
+    } else if (dueMs < Infinity && this.cancelTimer === null) {
+      this.cancelTimer = this.context.clock.setTimer(dueMs, () => {
+        this.cancelTimer = null
+        this.syncWhenDue()
+      })
+    }
+  }
+
+  /** One fdatasync of everything written so far; joins the one that is under way only to wait for its end. */
+  private async startSync(): Promise<void> {
+    while (this.syncing !== null) await this.syncing
+    this.cancelTimer?.()
+    this.cancelTimer = null
+    this.syncing = this.sync().finally(() => {
+      this.syncing = null
+    })
+    await this.syncing
+    this.syncWhenDue()
+  }
+
+  private async sync(): Promise<void> {
+    const before = this.log.durableOffset
+    this.window?.syncStarted()
+    await this.log.sync()
+    this.window?.syncEnded()
+    if (this.log.durableOffset > before) this.context.synced(this.log.takeSyncedBytes())
+  }
+
+  /** Sees to it that a checkpoint covers the next offsets before they are handed out ahead of their sync. */
+  private async reserve(records: number): Promise<void> {
+    const { log } = this
+    const needed = log.logEndOffset + records
+    if (needed > log.reservedOffset) {
+      await this.reserving
+      if (needed > log.reservedOffset) await this.startReservation(needed)
+    } else if (needed > log.reservedOffset - RESERVATION_OFFSETS / 2 && this.reserving === null) {
+      // a failure leaves the reservation as it is, and shows when it is needed
+      this.startReservation(needed).catch(() => {})
+    }
+  }
+
+  private startReservation(from: number): Promise<void> {
+    const { log } = this
+    const reserved = from + RESERVATION_OFFSETS
+    log.reservationUnderWay = reserved
+    this.reserving = this.context
+      .storeReservation()
+      .then(() => {
+        log.reservedOffset = Math.max(log.reservedOffset, reserved)
+      })
+      .finally(() => {
+        this.reserving = null
+      })
+    return this.reserving
+  }
+}
+
+const NOTHING_BEFORE = { sizeBytes: 0, recordCount: 0 }

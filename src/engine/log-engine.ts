@@ -1,0 +1,401 @@
+import { resolveValueCodec } from '../codec/value-codec.ts'
+import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
+import { storageError, VarveError } from '../errors.ts'
+import { boolean, checkOptions, integer, nonEmptyString, withMethods } from '../options.ts'
+import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
+import { nodeStorage } from '../storage/node-storage.ts'
+import { PartitionLog } from '../storage/partition-log.ts'
+import { recoverLog, type Damage, type PartitionRecovery } from '../storage/recovery.ts'
+import { SegmentPool } from '../storage/segment-pool.ts'
+import type { SegmentContext } from '../storage/segment.ts'
+import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import { RESERVATION_OFFSETS } from './batch-writer.ts'
+import { mapBounded } from './bounded-map.ts'
+import { Catalog, CATALOG_TOPIC } from './catalog.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { flushCheck, type Flush } from './flush.ts'
+import { findUnknownDirectories, partitionDirectory, SAVED_DIRECTORY, type UnknownDirectory } from './layout.ts'
+import { Partition } from './partition.ts'
+import { PendingBytes } from './pending-bytes.ts'
+import { retentionStart } from './retention.ts'
+import { topicDefaults, type TopicConfig } from './topic-config.ts'
+import { completeDeletions } from './topic-deletion.ts'
+import { Topic, type TopicFunctions, type TopicRecord } from './topic.ts'
+
+/** Options of `Varve.open`. */
+export interface VarveOptions {
+  /** Where everything is kept; created when it is not there. */
+  directory: string
+  /** When appends are acknowledged and synced, for topics that do not say so themselves. Default `'group'`. */
+  flush?: Flush
+  /** Opens beside a live writer: takes no lock and writes nothing. Default false. */
+  readOnly?: boolean
+  /** Appends wait while more than this is handed in and not written. Bytes, at least 1. Default 64 MiB. */
+  maxPendingBytes?: number
+  /** How often retention looks for what may go. Milliseconds, at least 1. Default 5 minutes. */
+  retentionCheckMs?: number
+  /** By topic: the value codecs and partitioners that are code of this program, and so are not stored. */
+  topics?: { [topic: string]: TopicFunctions }
+  /** Default: the file system. */
+  storage?: Storage
+  /** Default: the machine's clock. */
+  clock?: Clock
+  /** Default: the machine's randomness. */
+  random?: Random
+}
+
+/** What opening a log found and did. */
+export interface RecoveryReport {
+  /** The log was closed in order before, or is new. */
+  clean: boolean
+  /** How long opening took. */
+  ms: number
+  /** Bytes of log read and checked because nothing vouched for them. */
+  scannedBytes: number
+  /** Bytes cut off as torn tails, which were never acknowledged as durable. */
+  cutBytes: number
+  /** The partitions where anything was done or found. */
+  partitions: ({ topic: string; partition: number } & PartitionRecovery)[]
+  /** Damage found, and left as it is. */
+  damage: Damage[]
+  /** Directories that look like partitions and belong to no topic: nothing in them was touched; see `adoptTopic`. */
+  unknownDirectories: UnknownDirectory[]
+}
+
+const openChecks = {
+  directory: nonEmptyString,
+  flush: flushCheck,
+  readOnly: boolean,
+  maxPendingBytes: integer(1),
+  retentionCheckMs: integer(1, 2 ** 31 - 1),
+  topics: (value: unknown) => (typeof value === 'object' && value !== null ? null : 'must be an object by topic name'),
+  storage: withMethods('openFile', 'readFile', 'list', 'lockDirectory'),
+  clock: withMethods('now', 'monotonicMs', 'setTimer', 'defer', 'hold'),
+  random: withMethods('next', 'bytes'),
+}
+
+const CATALOG_KEY = `${CATALOG_TOPIC}/0`
+const OPEN_AT_ONCE = 32
+
+/** One directory with its topics and partitions, alive. Doors translate calls into calls of this. */
+export class LogEngine {
+  readonly topics = new Map<string, Topic>()
+  readonly pending: PendingBytes
+  readonly checkpointer: Checkpointer
+  catalog!: Catalog
+  recovery!: RecoveryReport
+
+  private readonly pool = new SegmentPool()
+  private readonly files: CheckpointFiles
+  private catalogPartition!: Partition
+  private closing: Promise<void> | null = null
+  private cleanlyClosed = false
+  private cancelRetention: (() => void) | null = null
+  private changes: Promise<unknown> = Promise.resolve()
+  private readonly reports: RecoveryReport['partitions'] = []
+
+  private constructor(
+    readonly directory: string,
+    private readonly options: VarveOptions,
+    readonly storage: Storage,
+    readonly clock: Clock,
+    readonly random: Random,
+    private readonly lock: DirectoryLock | null,
+    private loaded: LoadedCheckpoint,
+    files: CheckpointFiles,
+  ) {
+    this.files = files
+    this.pending = new PendingBytes(options.maxPendingBytes ?? 64 * 1024 * 1024)
+    const snapshot = () => this.snapshot()
+    this.checkpointer = new Checkpointer(files, directory, snapshot, () => this.writeIndexes())
+  }
+
+  /** See the public `Varve.open`. */
+  static async open(options: VarveOptions): Promise<LogEngine> {
+    checkOptions('Varve.open', options, openChecks, ['directory'])
+    const { storage = nodeStorage(), clock = systemClock, random = systemRandom, readOnly = false } = options
+    const started = clock.monotonicMs()
+    const directory = options.directory.replace(/(?<=.)[/\\]+$/, '')
+    let lock: DirectoryLock | null = null
+    const files = new CheckpointFiles(storage, directory)
+    try {
+      if (readOnly) await storage.list(directory)
+      else {
+        await storage.makeDirectory(directory)
+        lock = await storage.lockDirectory(directory)
+      }
+      const loaded = await files.load()
+      const engine = new LogEngine(directory, options, storage, clock, random, lock, loaded, files)
+      await engine.start(started)
+      return engine
+    } catch (error) {
+      await files.close().catch(() => {})
+      await lock?.release().catch(() => {})
+      throw storageError(error, `open '${directory}'`, { path: directory })
+    }
+  }
+
+  get readOnly(): boolean {
+    return this.options.readOnly === true
+  }
+
+  get isClosed(): boolean {
+    return this.closing !== null
+  }
+
+  private async start(started: number): Promise<void> {
+    const { checkpoint, damaged } = this.loaded
+    if (!this.readOnly) await this.checkpointer.store()
+    const known = await this.openCatalog()
+    const clean = damaged.length === 0 && (checkpoint?.clean ?? !known)
+    if (!this.readOnly) await completeDeletions(this.storage, this.directory, this.catalog)
+    await mapBounded(this.catalog.topics, OPEN_AT_ONCE, (record) => this.openTopic(record))
+    const unknownDirectories = await this.findUnknown()
+    const damage: Damage[] = damaged.map((path) => ({ path, position: 0, reason: 'checkpoint is damaged', offset: 0, nextOffset: 0 }))
+    for (const report of this.reports) damage.push(...report.damage)
+    this.recovery = {
+      clean,
+      ms: this.clock.monotonicMs() - started,
+      scannedBytes: this.reports.reduce((sum, report) => sum + report.scannedBytes, 0),
+      cutBytes: this.reports.reduce((sum, report) => sum + report.cutBytes, 0),
+      partitions: this.reports.filter((report) => report.scannedBytes + report.cutBytes + report.skippedOffsets + report.damage.length > 0),
+      damage,
+      unknownDirectories,
+    }
+    // from here on a partition that is opened is a new one
+    this.loaded = { checkpoint: null, damaged: [] }
+    if (this.readOnly) return
+    if (!clean) await this.checkpointer.store()
+    this.scheduleRetention()
+  }
+
+  /** @returns whether there was a catalog before */
+  private async openCatalog(): Promise<boolean> {
+    const { storage } = this
+    const name = partitionDirectory(CATALOG_TOPIC, 0)
+    const known = (await storage.list(this.directory)).some((entry) => entry.name === name)
+    if (!known && !this.readOnly) {
+      await storage.makeDirectory(`${this.directory}/${name}`)
+      await storage.syncDirectory(this.directory)
+    }
+    const config = { ...topicDefaults, flush: 'group' as const }
+    const context = { topic: CATALOG_TOPIC, partition: 0, valueCodec: resolveValueCodec('msgpack') }
+    this.catalogPartition = await this.createPartition(CATALOG_TOPIC, 0, name, CATALOG_KEY, context, () => config, () => 'group')
+    this.catalog = new Catalog(this.catalogPartition, this.clock)
+    await this.catalog.load()
+    return known
+  }
+
+  private async findUnknown(): Promise<UnknownDirectory[]> {
+    const known = new Set([partitionDirectory(CATALOG_TOPIC, 0)])
+    for (const topic of this.topics.values()) {
+      for (const partition of topic.partitions) known.add(partitionDirectory(topic.record.directory, partition.partition))
+    }
+    return findUnknownDirectories(this.storage, this.directory, known)
+  }
+
+  /** Opens all partitions of a topic and makes it known. */
+  async openTopic(record: TopicRecord): Promise<Topic> {
+    const functions = this.options.topics?.[record.name] ?? {}
+    const { clock, random, pending } = this
+    const topic = new Topic(record, functions, this.options.flush ?? 'group', { clock, random, pending })
+    for (let partition = 0; partition < record.partitions; partition++) await this.openPartition(topic, partition)
+    this.topics.set(record.name, topic)
+    return topic
+  }
+
+  /** Opens one partition of a topic, recovering its log, and adds it to the topic. */
+  async openPartition(topic: Topic, partition: number): Promise<void> {
+    const { record } = topic
+    const name = partitionDirectory(record.directory, partition)
+    const key = `${record.topicId}/${partition}`
+    const context = topic.recordContext(partition)
+    topic.partitions.push(
+      await this.createPartition(topic.name, partition, name, key, context, () => topic.config, () => topic.flush),
+    )
+  }
+
+  private async createPartition(
+    topic: string,
+    partition: number,
+    directoryName: string,
+    key: string,
+    recordContext: ConstructorParameters<typeof Partition>[3],
+    config: () => TopicConfig,
+    flush: () => Flush,
+  ): Promise<Partition> {
+    const log = await this.openLog(topic, partition, `${this.directory}/${directoryName}`, key, config)
+    return new Partition(topic, partition, log, recordContext, {
+      clock: this.clock,
+      pending: this.pending,
+      config,
+      flush,
+      storeReservation: () => this.checkpointer.store(),
+      synced: (bytes) => this.checkpointer.synced(bytes),
+    })
+  }
+
+  private async openLog(topic: string, partition: number, directory: string, key: string, config: () => TopicConfig): Promise<PartitionLog> {
+    const { storage, readOnly, pool, loaded } = this
+    const context: SegmentContext = { storage, directory, pool, readOnly, indexIntervalBytes: () => config().indexIntervalBytes }
+    const found = loaded.checkpoint?.partitions[key] ?? null
+    // where a checkpoint is damaged, the newest reservation may have been in it
+    const extraReservation = loaded.damaged.length > 0 ? RESERVATION_OFFSETS : 0
+    const clean = loaded.damaged.length === 0 && (loaded.checkpoint?.clean ?? false)
+    if (!readOnly) await storage.makeDirectory(directory)
+    const saveDirectory = `${this.directory}/${SAVED_DIRECTORY}`
+    const { state, report } = await recoverLog(context, { checkpoint: found, clean, saveDirectory, extraReservation })
+    this.reports.push({ topic, partition, ...report })
+    return new PartitionLog(context, config, state)
+  }
+
+  /** Re-reads what another process has appended to a partition of a read-only log. */
+  async refresh(partition: Partition): Promise<void> {
+    const { context, config } = partition.log
+    const topic = this.topics.get(partition.topic)
+    const { checkpoint } = await new CheckpointFiles(this.storage, this.directory).load()
+    const stored = checkpoint?.partitions[`${topic?.record.topicId}/${partition.partition}`]
+    const current = partition.log.checkpoint({ closing: true })
+    const logStartOffset = Math.max(current.logStartOffset, stored?.logStartOffset ?? 0)
+    const request = { checkpoint: { ...current, logStartOffset }, clean: true, saveDirectory: '', extraReservation: 0 }
+    const { state } = await recoverLog(context, request)
+    if (state.logEndOffset === partition.log.logEndOffset && state.logStartOffset === partition.log.logStartOffset) return
+    const previous = partition.log
+    partition.replaceLog(new PartitionLog(context, config, state))
+    await previous.close()
+  }
+
+  /** @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, CLOSED */
+  topic(name: string): Topic {
+    const topic = this.topics.get(name)
+    if (topic !== undefined && this.closing === null) return topic
+    this.throwIfClosed()
+    const message = `there is no topic '${name}' in '${this.directory}': create it with createTopic`
+    throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name } })
+  }
+
+  /** @throws VarveError CLOSED, READ_ONLY */
+  throwIfNotWritable(): void {
+    this.throwIfClosed()
+    if (!this.readOnly) return
+    const message = `'${this.directory}' is open with readOnly: open it without to change anything`
+    throw new VarveError('READ_ONLY', message, { details: { path: this.directory } })
+  }
+
+  /** Runs changes of the set of topics one after another. */
+  change<T>(action: () => Promise<T>): Promise<T> {
+    this.throwIfNotWritable()
+    const result = this.changes.then(action)
+    this.changes = result.catch(() => {})
+    return result
+  }
+
+  /** Every partition, the catalog's included. */
+  *partitions(): Iterable<Partition> {
+    yield this.catalogPartition
+    for (const topic of this.topics.values()) yield* topic.partitions
+  }
+
+  /** Makes everything durable that was appended before. */
+  async flush(): Promise<void> {
+    this.throwIfNotWritable()
+    await mapBounded([...this.partitions()], OPEN_AT_ONCE, (partition) => partition.writer.flush())
+  }
+
+  /** Moves the start of a partition and deletes the segments before it, in the order that a power cut cannot undo. */
+  async moveLogStart(partition: Partition, choose: () => Promise<number | null>): Promise<void> {
+    await partition.writer.runTask(async () => {
+      const { log } = partition
+      const offset = await choose()
+      if (offset === null || offset <= log.logStartOffset) return
+      if (offset > log.durableOffset) await partition.writer.syncAll()
+      log.advanceStart(offset)
+      await this.checkpointer.store()
+      await log.removeSegments(log.detachSegments())
+    })
+  }
+
+  /** Applies every topic's retention once. */
+  async enforceRetention(): Promise<void> {
+    this.throwIfNotWritable()
+    for (const topic of this.topics.values()) {
+      const { config } = topic
+      if (config.retentionMs < 0 && config.retentionBytes < 0) continue
+      for (const partition of topic.partitions) {
+        await this.moveLogStart(partition, async () => {
+          const { log } = partition
+          const sealed = await log.describeSealed()
+          return retentionStart(sealed, log.active.sizeBytes, config, this.clock.now())
+        })
+      }
+    }
+  }
+
+  private scheduleRetention(): void {
+    this.cancelRetention = this.clock.setTimer(this.options.retentionCheckMs ?? 300_000, () => {
+      // what fails here fails again at the next append, where somebody is told
+      this.enforceRetention().catch(() => {}).finally(() => {
+        if (this.closing === null) this.scheduleRetention()
+      })
+    })
+  }
+
+  private snapshot() {
+    const partitions: { [key: string]: PartitionCheckpoint } = {}
+    const loaded = this.loaded.checkpoint?.partitions ?? {}
+    // until all partitions are open, what is stored of the others must not be lost
+    if (this.recovery === undefined) Object.assign(partitions, loaded)
+    const closing = this.cleanlyClosed
+    if (this.catalogPartition !== undefined) partitions[CATALOG_KEY] = this.catalogPartition.log.checkpoint({ closing })
+    for (const topic of this.topics.values()) {
+      for (const { partition, log } of topic.partitions) partitions[`${topic.record.topicId}/${partition}`] = log.checkpoint({ closing })
+    }
+    return { clean: closing, partitions }
+  }
+
+  private async writeIndexes(): Promise<void> {
+    await mapBounded([...this.partitions()], OPEN_AT_ONCE, (partition) => partition.log.writeIndexes({ closing: false }))
+  }
+
+  /** @throws VarveError CLOSED */
+  throwIfClosed(): void {
+    if (this.closing === null) return
+    throw new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, { details: { path: this.directory } })
+  }
+
+  /** Flushes, refuses new work with CLOSED, and gives the directory back. A second call waits for the first. */
+  close(): Promise<void> {
+    this.closing ??= this.shutDown()
+    return this.closing
+  }
+
+  private async shutDown(): Promise<void> {
+    const failures: unknown[] = []
+    const attempt = (action: Promise<unknown>) => action.catch((error: unknown) => void failures.push(error))
+    this.cancelRetention?.()
+    this.pending.releaseAll()
+    await this.changes
+    const closed = new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, { details: { path: this.directory } })
+    const partitions = [...this.partitions()]
+    if (!this.readOnly) {
+      await mapBounded(partitions, OPEN_AT_ONCE, (partition) =>
+        attempt(
+          partition.writer.runTask(async () => {
+            await partition.writer.syncAll()
+            await partition.log.writeIndexes({ closing: true })
+          }),
+        ),
+      )
+    }
+    await mapBounded(partitions, OPEN_AT_ONCE, (partition) => attempt(partition.close(closed)))
+    await this.checkpointer.idle()
+    if (!this.readOnly && failures.length === 0) {
+      this.cleanlyClosed = true
+      await attempt(this.checkpointer.store())
+    }
+    await mapBounded(partitions, OPEN_AT_ONCE, (partition) => attempt(partition.log.close()))
+    await attempt(this.files.close())
+    if (this.lock !== null) await attempt(this.lock.release())
+    if (failures.length > 0) throw storageError(failures[0], `close '${this.directory}'`, { path: this.directory })
+  }
+}

@@ -1,0 +1,121 @@
+import type { RecordContext } from '../codec/record.ts'
+import { VarveError } from '../errors.ts'
+import type { LogSlice } from '../storage/log-reader.ts'
+import type { PartitionLog } from '../storage/partition-log.ts'
+import { BatchWriter, type WriterContext } from './batch-writer.ts'
+
+/** Where a partition begins and ends. */
+export interface PartitionOffsets {
+  partition: number
+  /** First offset that may be read. */
+  logStartOffset: number
+  /** The offset that the next record gets. */
+  logEndOffset: number
+  /** Records before it are visible to readers. */
+  highWatermark: number
+  /** Records before it survive a power cut. */
+  durableOffset: number
+}
+
+/** One partition, alive: its log, the loop that writes it and the readers that wait at its end. */
+export class Partition {
+  readonly writer: BatchWriter
+  /** Records before it are visible: durable ones in the modes that acknowledge durably, else all that are written. */
+  highWatermark: number
+  private readonly waiters = new Set<() => void>()
+  private closed: VarveError | null = null
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    public log: PartitionLog,
+    readonly recordContext: RecordContext,
+    context: Omit<WriterContext, 'advanced'>,
+  ) {
+    this.highWatermark = log.logEndOffset
+    this.writer = new BatchWriter(log, { ...context, advanced: (highWatermark) => this.advance(highWatermark) }, partition)
+  }
+
+  offsets(): PartitionOffsets {
+    const { partition, highWatermark } = this
+    const { logStartOffset, logEndOffset, durableOffset } = this.log
+    return { partition, logStartOffset, logEndOffset, highWatermark, durableOffset: Math.min(durableOffset, logEndOffset) }
+  }
+
+  /** Why this partition serves no more readers, or null. */
+  get closedBecause(): VarveError | null {
+    return this.closed
+  }
+
+  /**
+   * Reads whole batches from `offset` on, see `PartitionLog.read`.
+   *
+   * @throws VarveError OFFSET_OUT_OF_RANGE, naming the valid range; CLOSED; KAFKA_STORAGE_ERROR
+   */
+  async read(offset: number, maxBytes: number, endOffset: number, previous?: LogSlice): Promise<LogSlice> {
+    this.throwIfClosed()
+    this.checkRange(offset)
+    try {
+      return await this.log.read(offset, maxBytes, Math.min(endOffset, this.highWatermark), previous)
+    } catch (error) {
+      // retention may have taken the segment in the meantime
+      this.checkRange(offset)
+      throw error
+    }
+  }
+
+  /** @throws VarveError OFFSET_OUT_OF_RANGE, naming the valid range */
+  checkRange(offset: number): void {
+    const { topic, partition, highWatermark, log } = this
+    if (offset >= log.logStartOffset && offset <= highWatermark) return
+    const range = `offsets ${log.logStartOffset} to ${highWatermark}`
+    const message = `offset ${offset} of ${topic}-${partition} is out of range: it holds ${range}; read from 'earliest', or set onOutOfRange`
+    throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, offset } })
+  }
+
+  /** Resolves when records at or after `offset` are visible, or when the partition closes. */
+  async waitForRecords(offset: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.highWatermark > offset || this.closed !== null) return
+    await new Promise<void>((resolve, reject) => {
+      const wake = () => {
+        this.waiters.delete(wake)
+        signal?.removeEventListener('abort', abort)
+        resolve()
+      }
+      const abort = () => {
+        this.waiters.delete(wake)
+        reject(signal!.reason as Error)
+      }
+      this.waiters.add(wake)
+      signal?.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  /** Ends all service with `error`: refuses new work, finishes what was queued and wakes the readers. */
+  async close(error: VarveError): Promise<void> {
+    await this.writer.close(error)
+    this.closed = error
+    this.wakeAll()
+  }
+
+  /** In a read-only log: takes the state that another process has written meanwhile. */
+  replaceLog(log: PartitionLog): void {
+    this.log = log
+    this.advance(log.logEndOffset)
+  }
+
+  throwIfClosed(): void {
+    if (this.closed !== null) throw this.closed
+  }
+
+  private advance(highWatermark: number): void {
+    if (highWatermark <= this.highWatermark) return
+    this.highWatermark = highWatermark
+    if (this.waiters.size > 0) this.wakeAll()
+  }
+
+  private wakeAll(): void {
+    for (const wake of this.waiters) wake()
+  }
+}

@@ -1,0 +1,232 @@
+import { assertCompressionAvailable } from '../codec/compression.ts'
+import { storageError, systemErrorCode, VarveError } from '../errors.ts'
+import { integer, nonEmptyString } from '../options.ts'
+import { CATALOG_TOPIC } from './catalog.ts'
+import {
+  directoryBase,
+  findUnknownDirectories,
+  holdsRecords,
+  parseDirectoryName,
+  partitionDirectory,
+  readTopicId,
+  writePartitionMetadata,
+} from './layout.ts'
+import type { LogEngine } from './log-engine.ts'
+import { checkTopicName, checkTopicOptions, storedName, topicDefaults, type TopicConfig } from './topic-config.ts'
+import { removeTopicDirectories } from './topic-deletion.ts'
+import type { Topic, TopicFunctions, TopicRecord } from './topic.ts'
+
+/** Options of `createTopic`: a name, a number of partitions and any configuration. */
+export interface CreateTopicOptions extends Partial<TopicConfig> {
+  /** Kafka's rule: 1 to 249 of a-z, A-Z, 0-9, '.', '_', '-', and neither '.' nor '..'. */
+  name: string
+  /** 1 to 100,000. Default 1. */
+  partitions?: number
+}
+
+/** Options of `adoptTopic`: the name that the directories have, and any configuration. */
+export interface AdoptTopicOptions extends Partial<TopicConfig> {
+  name: string
+}
+
+const MAX_PARTITIONS = 100_000
+const UNCHANGEABLE = ['partitioner'] as const
+
+/** Creates, changes and deletes topics: directories and catalog in the order that survives any stop. */
+export class TopicAdmin {
+  constructor(private readonly engine: LogEngine) {}
+
+  /** The directories are there before the catalog knows the topic; what a stop in between leaves is empty. */
+  async create(options: CreateTopicOptions): Promise<Topic> {
+    checkTopicOptions('createTopic', options, { name: nonEmptyString, partitions: integer(1, MAX_PARTITIONS) }, ['name'])
+    const { name, partitions = 1, ...config } = options
+    this.checkName(name)
+    if (config.compressionType !== undefined) assertCompressionAvailable(config.compressionType)
+    return this.engine.change(async () => {
+      this.checkFree(name)
+      const topicId = this.newTopicId()
+      const directory = await this.chooseDirectory(name, topicId)
+      // two hashers on one topic would break per-key order: what it starts with is written down, defaults too
+      const { valueCodec, partitioner } = topicDefaults
+      const record = { name, topicId, directory, partitions, config: storedConfig({ valueCodec, partitioner, ...config }) }
+      await this.makePartitions(record, 0)
+      return this.register(record, config)
+    })
+  }
+
+  /** Takes over the directories `<name>-0`, `<name>-1`, ... that the catalog does not know. */
+  async adopt(options: AdoptTopicOptions): Promise<Topic> {
+    checkTopicOptions('adoptTopic', options, { name: nonEmptyString }, ['name'])
+    const { name, ...given } = options
+    this.checkName(name)
+    return this.engine.change(async () => {
+      this.checkFree(name)
+      const found = await this.unknownPartitions(name)
+      const topicId = found[0]!.topicId ?? this.newTopicId()
+      for (const { path } of found) {
+        if ((await readTopicId(this.engine.storage, path)) !== topicId) await this.bind(path, topicId)
+      }
+      // bytes are what is certain of records that somebody else wrote, and murmur2 is what Kafka's clients use
+      const config = { valueCodec: 'bytes' as const, partitioner: 'murmur2' as const, ...given }
+      const record = { name, topicId, directory: name, partitions: found.length, config: storedConfig(config) }
+      return this.register(record, config)
+    })
+  }
+
+  private async unknownPartitions(name: string) {
+    const { storage, directory } = this.engine
+    const found = (await findUnknownDirectories(storage, directory, new Set())).filter((entry) => entry.topic === name)
+    found.sort((a, b) => a.partition - b.partition)
+    const missing = found.findIndex((entry, index) => entry.partition !== index)
+    if (found.length === 0 || missing >= 0) {
+      const path = `${directory}/${partitionDirectory(name, Math.max(missing, 0))}`
+      const message = `cannot adopt topic '${name}': there is no partition directory '${path}'; put all of '${name}-0', '${name}-1', ... into '${directory}' first`
+      throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name, path } })
+    }
+    return found
+  }
+
+  /** Makes a durable record, then opens the topic and vouches for it in the checkpoint. */
+  private async register(record: TopicRecord, config: Partial<TopicConfig>): Promise<Topic> {
+    const { engine } = this
+    const topic = await engine.openTopic(record)
+    try {
+      topic.configure(record, functionsOf(config))
+      await engine.catalog.put(record)
+    } catch (error) {
+      engine.topics.delete(record.name)
+      for (const partition of topic.partitions) await partition.log.close()
+      throw error
+    }
+    await engine.checkpointer.store()
+    return topic
+  }
+
+  /** See the public `alterTopic`. */
+  async alter(name: string, changes: Partial<TopicConfig>): Promise<void> {
+    checkTopicOptions('alterTopic', changes, {}, [])
+    for (const key of UNCHANGEABLE) {
+      if (changes[key] === undefined) continue
+      throw new TypeError(`alterTopic: '${key}' is fixed when a topic is created, because another one would break the order of a key's records`)
+    }
+    if (changes.compressionType !== undefined) assertCompressionAvailable(changes.compressionType)
+    await this.engine.change(async () => {
+      const topic = this.engine.topic(name)
+      const record = { ...topic.record, config: { ...topic.record.config, ...storedConfig(changes) } }
+      await this.engine.catalog.put(record)
+      topic.configure(record, functionsOf(changes))
+      for (const { writer } of topic.partitions) {
+        await writer.runTask(async () => {
+          await writer.syncAll()
+          writer.configure()
+        })
+      }
+    })
+  }
+
+  /** See the public `createPartitions`. */
+  async createPartitions(name: string, partitions: number): Promise<void> {
+    const fault = integer(1, MAX_PARTITIONS)(partitions)
+    if (fault !== null) throw new RangeError(`createPartitions: the number of partitions ${fault}, not ${partitions}`)
+    await this.engine.change(async () => {
+      const topic = this.engine.topic(name)
+      const { record } = topic
+      if (partitions <= record.partitions) {
+        const message = `topic '${name}' has ${record.partitions} partitions and can only get more, not ${partitions}: its records cannot move`
+        throw new VarveError('INVALID_PARTITIONS', message, { details: { topic: name } })
+      }
+      const grown = { ...record, partitions }
+      await this.makePartitions(grown, record.partitions)
+      await this.engine.catalog.put(grown)
+      for (let partition = record.partitions; partition < partitions; partition++) await this.engine.openPartition(topic, partition)
+      topic.configure(grown, {})
+      await this.engine.checkpointer.store()
+    })
+  }
+
+  /** The deletion is durable in the catalog first; then nothing can bring the topic back, and its files go. */
+  async delete(name: string): Promise<void> {
+    await this.engine.change(async () => {
+      const { engine } = this
+      const topic = engine.topic(name)
+      await engine.catalog.delete(topic.record.topicId)
+      engine.topics.delete(name)
+      const message = `topic '${name}' was deleted`
+      const deleted = new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name } })
+      for (const partition of topic.partitions) {
+        await partition.close(deleted)
+        await partition.log.close()
+      }
+      await removeTopicDirectories(engine.storage, engine.directory, topic.record)
+      await engine.checkpointer.store()
+    })
+  }
+
+  private async makePartitions(record: TopicRecord, from: number): Promise<void> {
+    const { storage, directory: root } = this.engine
+    for (let partition = from; partition < record.partitions; partition++) {
+      const path = `${root}/${partitionDirectory(record.directory, partition)}`
+      await this.refuseRecords(record.name, path)
+      await storage.removeDirectory(path)
+      await storage.makeDirectory(path)
+      await this.bind(path, record.topicId)
+    }
+    await storage.syncDirectory(root)
+  }
+
+  /** Empty directories are what an interrupted creation leaves; one that holds records is somebody's. */
+  private async refuseRecords(topic: string, path: string): Promise<void> {
+    try {
+      if (!(await holdsRecords(this.engine.storage, path))) return
+    } catch (error) {
+      if (systemErrorCode(error) === 'ENOENT') return
+      throw storageError(error, `look into '${path}'`, { path })
+    }
+    const message = `'${path}' holds records that belong to no topic: take them over with adoptTopic, or move the directory away`
+    throw new VarveError('TOPIC_ALREADY_EXISTS', message, { details: { topic, path } })
+  }
+
+  private async bind(path: string, topicId: string): Promise<void> {
+    await writePartitionMetadata(this.engine.storage, path, topicId)
+  }
+
+  private async chooseDirectory(name: string, topicId: string): Promise<string> {
+    const taken = new Set<string>()
+    const own = `${name}-`
+    for (const entry of await this.engine.storage.list(this.engine.directory)) {
+      const parsed = parseDirectoryName(entry.name)
+      if (parsed !== null && !entry.name.startsWith(own)) taken.add(parsed.base.toLowerCase())
+    }
+    return directoryBase(name, topicId, taken)
+  }
+
+  private checkName(name: string): void {
+    checkTopicName(name)
+    if (name !== CATALOG_TOPIC) return
+    throw new VarveError('INVALID_TOPIC_EXCEPTION', `'${name}' is an internal topic: choose another name`, { details: { topic: name } })
+  }
+
+  private checkFree(name: string): void {
+    if (!this.engine.topics.has(name)) return
+    throw new VarveError('TOPIC_ALREADY_EXISTS', `topic '${name}' exists already`, { details: { topic: name } })
+  }
+
+  private newTopicId(): string {
+    return Buffer.from(this.engine.random.bytes(16)).toString('base64url')
+  }
+}
+
+function storedConfig(config: Partial<TopicConfig>): TopicRecord['config'] {
+  const stored: TopicRecord['config'] = {}
+  for (const [key, value] of Object.entries(config)) if (value !== undefined) stored[key as keyof TopicConfig] = value
+  if (config.valueCodec !== undefined) stored.valueCodec = storedName(config.valueCodec)
+  if (config.partitioner !== undefined) stored.partitioner = storedName(config.partitioner)
+  return stored
+}
+
+function functionsOf({ valueCodec, partitioner }: Partial<TopicConfig>): TopicFunctions {
+  const functions: TopicFunctions = {}
+  if (typeof valueCodec === 'object') functions.valueCodec = valueCodec
+  if (typeof partitioner === 'function') functions.partitioner = partitioner
+  return functions
+}

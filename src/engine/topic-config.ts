@@ -1,0 +1,101 @@
+import { compressionTypes, type CompressionType } from '../codec/compression.ts'
+import { valueCodecNames, type ValueCodec, type ValueCodecName } from '../codec/value-codec.ts'
+import { VarveError } from '../errors.ts'
+import { anyOf, checkOptions, integer, oneOf, withMethods, type Check } from '../options.ts'
+import { flushCheck, type Flush } from './flush.ts'
+
+/**
+ * Chooses a partition for a key.
+ *
+ * @param key        the key's bytes; a record without a key never gets here
+ * @param partitions how many there are
+ * @returns an integer in [0, partitions)
+ */
+export type PartitionerFunction = (key: Uint8Array, partitions: number) => number
+
+/** The hashers by name. */
+export type PartitionerName = 'murmur3' | 'murmur2' | 'crc32'
+
+/** The configuration of a topic: Kafka's names in camelCase with Kafka's defaults where not said otherwise. */
+export interface TopicConfig {
+  /** A segment is rolled before it grows beyond this. Bytes, 14 to 2^31 - 1. Default 1 GiB. */
+  segmentBytes: number
+  /** A segment is rolled when it spans more than this. Milliseconds, at least 1. Default 7 days. */
+  segmentMs: number
+  /** One index entry per so many bytes of log. At least 0. Default 4096. */
+  indexIntervalBytes: number
+  /** Sealed segments whose records are all older go. Milliseconds; -1, the default here, keeps them for ever. */
+  retentionMs: number
+  /** The oldest sealed segments go while a partition is larger. Bytes; -1, the default, for no bound. */
+  retentionBytes: number
+  /** Only `'delete'` so far: what retention takes is deleted. */
+  cleanupPolicy: 'delete'
+  /** The largest record, with the header of a batch of its own. Bytes, at least 256. Default 1,048,588. */
+  maxMessageBytes: number
+  /** How batches are compressed. Default `'none'`. */
+  compressionType: CompressionType
+  /** Whether a record carries the time its producer gave or the time of the append. Default `'CreateTime'`. */
+  messageTimestampType: 'CreateTime' | 'LogAppendTime'
+  /** How values become bytes. Default `'msgpack'`. */
+  valueCodec: ValueCodecName | ValueCodec
+  /** How keys are assigned to partitions; fixed when the topic is created. Default `'murmur3'`. */
+  partitioner: PartitionerName | PartitionerFunction
+  /** When appends are acknowledged and synced. Default: that of the log. */
+  flush: Flush | undefined
+}
+
+export const topicDefaults: TopicConfig = {
+  segmentBytes: 1024 ** 3,
+  segmentMs: 7 * 24 * 3_600_000,
+  indexIntervalBytes: 4096,
+  retentionMs: -1,
+  retentionBytes: -1,
+  cleanupPolicy: 'delete',
+  maxMessageBytes: 1_048_588,
+  compressionType: 'none',
+  messageTimestampType: 'CreateTime',
+  valueCodec: 'msgpack',
+  partitioner: 'murmur3',
+  flush: undefined,
+}
+
+const isFunction: Check = (value) => (typeof value === 'function' ? null : 'a function (key, partitions) => partition')
+
+export const topicConfigChecks: { [K in keyof TopicConfig]: Check } = {
+  segmentBytes: integer(14, 2 ** 31 - 1),
+  segmentMs: integer(1),
+  indexIntervalBytes: integer(0),
+  retentionMs: integer(-1),
+  retentionBytes: integer(-1),
+  cleanupPolicy: oneOf(['delete']),
+  maxMessageBytes: integer(256, 256 * 1024 * 1024),
+  compressionType: oneOf(compressionTypes),
+  messageTimestampType: oneOf(['CreateTime', 'LogAppendTime']),
+  valueCodec: anyOf(oneOf(valueCodecNames), withMethods('encode', 'decode')),
+  partitioner: anyOf(oneOf(['murmur3', 'murmur2', 'crc32']), isFunction),
+  flush: flushCheck,
+}
+
+const NAME_PATTERN = /^[a-zA-Z0-9._-]{1,249}$/
+
+/**
+ * Checks a topic's name by Kafka's rule.
+ *
+ * @throws VarveError INVALID_TOPIC_EXCEPTION
+ */
+export function checkTopicName(name: unknown): asserts name is string {
+  if (typeof name === 'string' && NAME_PATTERN.test(name) && name !== '.' && name !== '..') return
+  const shown = typeof name === 'string' ? `'${name.slice(0, 80)}'` : typeof name
+  const rule = "1 to 249 characters out of a-z, A-Z, 0-9, '.', '_' and '-', and neither '.' nor '..'"
+  throw new VarveError('INVALID_TOPIC_EXCEPTION', `a topic name must be ${rule}, not ${shown}`)
+}
+
+/** The name under which a value codec or partitioner is stored; one that the program brings is `'custom'`. */
+export function storedName(setting: string | object): string {
+  return typeof setting === 'string' ? setting : 'custom'
+}
+
+/** Checks the topic configurations among the options of a call; `others` are the keys that are no configuration. */
+export function checkTopicOptions(call: string, options: unknown, others: Record<string, Check>, required: string[]): void {
+  checkOptions(call, options, { ...others, ...topicConfigChecks }, required)
+}

@@ -1,0 +1,192 @@
+import type { RecordContext } from '../codec/record.ts'
+import { resolveValueCodec, type ValueCodec } from '../codec/value-codec.ts'
+import type { Clock, Random } from '../environment.ts'
+import { VarveError } from '../errors.ts'
+import { checkOptions, integer, abortSignal, show } from '../options.ts'
+import type { AppendResult } from './append-chunk.ts'
+import type { BatchCall } from './batch-writer.ts'
+import type { Flush } from './flush.ts'
+import type { Partition } from './partition.ts'
+import { Partitioner } from './partitioner.ts'
+import type { PendingBytes } from './pending-bytes.ts'
+import { checkRecord, checkSize, checkTimestamp, encodeHeaders, encodeKey, encodeValue, type ProducerRecord } from './record-encoding.ts'
+import { topicDefaults, type PartitionerFunction, type TopicConfig } from './topic-config.ts'
+
+/** What the catalog keeps of a topic. */
+export interface TopicRecord {
+  name: string
+  /** 16 random bytes, base64url. */
+  topicId: string
+  /** Name of the partitions' directories without `-<partition>`. */
+  directory: string
+  partitions: number
+  /** What was set; the rest are defaults. A codec or partitioner that the program brings stands as `'custom'`. */
+  config: Partial<{ [K in keyof TopicConfig]: unknown }>
+}
+
+/** The parts of a topic's configuration that are code: not stored, given at each open. */
+export interface TopicFunctions {
+  valueCodec?: ValueCodec
+  partitioner?: PartitionerFunction
+}
+
+/** Options of one append call. */
+export interface AppendOptions {
+  /** Refuse unless the (first) record gets exactly this offset: nobody else appended since the caller looked. */
+  expectedOffset?: number
+  /** Gives up waiting for room; what is queued already stays queued. */
+  signal?: AbortSignal
+}
+
+const appendChecks = { expectedOffset: integer(0), signal: abortSignal }
+
+/** A topic, alive: turns records into bytes and hands them to the right partition. */
+export class Topic {
+  readonly partitions: Partition[] = []
+  config!: TopicConfig
+  private codec!: ValueCodec | null
+  private partitioner!: Partitioner
+
+  constructor(
+    public record: TopicRecord,
+    private functions: TopicFunctions,
+    private readonly defaultFlush: Flush,
+    private readonly environment: { clock: Clock; random: Random; pending: PendingBytes },
+  ) {
+    this.configure(record, functions)
+  }
+
+  get name(): string {
+    return this.record.name
+  }
+
+  get flush(): Flush {
+    return this.config.flush ?? this.defaultFlush
+  }
+
+  /** Takes over a changed catalog record. */
+  configure(record: TopicRecord, functions: TopicFunctions): void {
+    this.record = record
+    this.functions = { ...this.functions, ...functions }
+    this.config = { ...topicDefaults, ...(record.config as Partial<TopicConfig>) }
+    const { valueCodec, partitioner } = record.config
+    this.codec = valueCodec === 'custom' ? (this.functions.valueCodec ?? null) : resolveValueCodec(this.config.valueCodec as 'msgpack')
+    const hasher = partitioner === 'custom' ? (this.functions.partitioner ?? this.missing('partitioner')) : this.config.partitioner
+    this.partitioner = new Partitioner(hasher, this.environment.random, record.partitions)
+  }
+
+  /** What the records read from one partition share. */
+  recordContext(partition: number): RecordContext {
+    const topic = this
+    return {
+      topic: this.name,
+      partition,
+      get valueCodec() {
+        return topic.valueCodec
+      },
+    }
+  }
+
+  partition(index: number): Partition {
+    const partition = this.partitions[index]
+    if (partition !== undefined) return partition
+    const message = `topic '${this.name}' has partitions 0 to ${this.partitions.length - 1}, not ${show(index)}`
+    throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: this.name, partition: index } })
+  }
+
+  /** Appends one record; see the public `Varve.append`. */
+  append(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
+    try {
+      if (options !== undefined) checkOptions('append', options, appendChecks)
+      if (this.environment.pending.isFull) return this.appendWhenRoom(record, options)
+      return this.appendNow(record, options)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  private async appendWhenRoom(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
+    await this.environment.pending.waitForRoom(options?.signal)
+    return this.appendNow(record, options)
+  }
+
+  private appendNow(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
+    checkRecord(record)
+    const key = encodeKey(record.key)
+    const headers = encodeHeaders(record.headers)
+    const timestamp = record.timestamp === undefined ? this.environment.clock.now() : checkTimestamp(record.timestamp)
+    // encoded last: the bytes may be valid only until the next value is encoded
+    const value = encodeValue(this.valueCodec, record.value)
+    checkSize(key, value, headers, this.config.maxMessageBytes, this.name)
+    const partition = this.choose(record.partition, key, value, options)
+    return partition.writer.append(key, value, headers, timestamp, options?.expectedOffset ?? null)
+  }
+
+  /** Appends many records in order, or none when one of them is refused; see the public `Varve.appendBatch`. */
+  async appendBatch(records: readonly ProducerRecord[], options?: AppendOptions): Promise<AppendResult[]> {
+    if (options !== undefined) checkOptions('appendBatch', options, appendChecks)
+    if (!Array.isArray(records)) throw new TypeError(`appendBatch: records must be an array, not ${show(records)}`)
+    if (this.environment.pending.isFull) await this.environment.pending.waitForRoom(options?.signal)
+    const results = Array<AppendResult>(records.length)
+    const calls = new Map<Partition, BatchCall>()
+    try {
+      for (let i = 0; i < records.length; i++) results[i] = this.addToBatch(calls, records[i]!, i, options)
+    } catch (error) {
+      for (const [partition, call] of calls) partition.writer.cancelBatch(call)
+      throw error
+    }
+    const pending: Promise<void>[] = []
+    for (const [partition, call] of calls) pending.push(partition.writer.endBatch(call))
+    await (pending.length === 1 ? pending[0] : Promise.all(pending))
+    return results
+  }
+
+  private addToBatch(calls: Map<Partition, BatchCall>, record: ProducerRecord, index: number, options?: AppendOptions): AppendResult {
+    try {
+      checkRecord(record)
+      const key = encodeKey(record.key)
+      const headers = encodeHeaders(record.headers)
+      const timestamp = record.timestamp === undefined ? this.environment.clock.now() : checkTimestamp(record.timestamp)
+      const value = encodeValue(this.valueCodec, record.value)
+      checkSize(key, value, headers, this.config.maxMessageBytes, this.name)
+      const partition = this.choose(record.partition, key, value, options)
+      let call = calls.get(partition)
+      if (call === undefined) {
+        if (options?.expectedOffset !== undefined && calls.size > 0) {
+          throw new RangeError("expectedOffset is about one partition: set the same 'partition' in every record")
+        }
+        call = partition.writer.beginBatch(options?.expectedOffset ?? null)
+        calls.set(partition, call)
+      }
+      const result = { partition: partition.partition, offset: -1, timestamp }
+      call.chunk.addRecord(result, key, value, headers)
+      return result
+    } catch (error) {
+      if (error instanceof Error) error.message = `record ${index} of the batch: ${error.message}; nothing of the batch was appended`
+      throw error
+    }
+  }
+
+  private choose(given: number | undefined, key: Uint8Array | null, value: Uint8Array | null, options?: AppendOptions): Partition {
+    if (given !== undefined) return this.partition(given)
+    const { partitions } = this
+    if (partitions.length === 1) return partitions[0]!
+    if (key !== null) return partitions[this.partitioner.forKey(key)]!
+    if (options?.expectedOffset !== undefined) {
+      throw new TypeError("expectedOffset is about one partition: the record needs a 'partition' or a key")
+    }
+    return partitions[this.partitioner.withoutKey(value?.length ?? 0)]!
+  }
+
+  private get valueCodec(): ValueCodec {
+    return this.codec ?? this.missing('valueCodec')()
+  }
+
+  /** A setting that is code and was not given at this open: using it must fail, and say what to do. */
+  private missing(setting: 'valueCodec' | 'partitioner'): () => never {
+    return () => {
+      const message = `topic '${this.name}' was created with a ${setting} of its own: give it again, Varve.open({ topics: { '${this.name}': { ${setting} } } })`
+      throw new VarveError('INVALID_CONFIG', message, { details: { topic: this.name } })
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Every operating error that Varve raises, in one table.
+ *
+ * The first group carries Kafka's own names and numbers, so that the Kafka server can answer with them; the second
+ * group has no counterpart on the wire and is answered there as UNKNOWN_SERVER_ERROR (-1).
+ *
+ * Source of names, numbers and retriability: Kafka's Errors.java.
+ */
+const TABLE = {
+  OFFSET_OUT_OF_RANGE: { number: 1, retriable: false },
+  CORRUPT_MESSAGE: { number: 2, retriable: true },
+  UNKNOWN_TOPIC_OR_PARTITION: { number: 3, retriable: true },
+  MESSAGE_TOO_LARGE: { number: 10, retriable: false },
+  INVALID_TOPIC_EXCEPTION: { number: 17, retriable: false },
+  TOPIC_ALREADY_EXISTS: { number: 36, retriable: false },
+  INVALID_PARTITIONS: { number: 37, retriable: false },
+  INVALID_CONFIG: { number: 40, retriable: false },
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: { number: 43, retriable: false },
+  KAFKA_STORAGE_ERROR: { number: 56, retriable: true },
+  UNSUPPORTED_COMPRESSION_TYPE: { number: 76, retriable: false },
+  INVALID_RECORD: { number: 87, retriable: false },
+
+  CLOSED: { number: -1, retriable: false },
+  LOCKED: { number: -1, retriable: true },
+  READ_ONLY: { number: -1, retriable: false },
+  DISK_FULL: { number: -1, retriable: true },
+  QUEUE_FULL: { number: -1, retriable: true },
+  UNEXPECTED_OFFSET: { number: -1, retriable: false },
+  NOT_A_DIRECTORY: { number: -1, retriable: false },
+  PERMISSION_DENIED: { number: -1, retriable: false },
+  UNSUPPORTED_FORMAT: { number: -1, retriable: false },
+} as const
+
+/** The `code` of a {@link VarveError}: Kafka's error name where Kafka has one. */
+export type ErrorCode = keyof typeof TABLE
+
+/** Where an error happened; every field is present only when it is known. */
+export interface ErrorDetails {
+  topic?: string
+  partition?: number
+  /** First offset that the error is about. */
+  offset?: number
+  /** First offset after the affected range: reading can go on from here. */
+  nextOffset?: number
+  /** File or directory. */
+  path?: string
+  /** Byte position in `path`. */
+  position?: number
+}
+
+/**
+ * An operating error: the disk, the directory, the data or the state of the log refused what was asked.
+ *
+ * Mistakes in a call's arguments are `TypeError` and `RangeError` instead, thrown before anything happens.
+ */
+export class VarveError extends Error {
+  override readonly name = 'VarveError'
+
+  /**
+   * @param code    one of {@link ErrorCode}
+   * @param message what happened, where, and what to do
+   * @param options `details` and the `cause`
+   */
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: { details?: ErrorDetails; cause?: unknown } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.details = options.details ?? {}
+  }
+
+  readonly details: ErrorDetails
+
+  /** Kafka's error number, or -1 (UNKNOWN_SERVER_ERROR) where Kafka has none. */
+  get kafkaErrorNumber(): number {
+    return TABLE[this.code].number
+  }
+
+  /** Whether the same call may succeed later without any change by the caller. */
+  get retriable(): boolean {
+    return TABLE[this.code].retriable
+  }
+}
+
+/** The names of all error codes, for documentation and tests. */
+export const errorCodes = Object.keys(TABLE) as ErrorCode[]
+
+const SYSTEM_ERRORS: Record<string, { code: ErrorCode; advice: string }> = {
+  ENOSPC: { code: 'DISK_FULL', advice: 'free some space: appends succeed again by themselves' },
+  EDQUOT: { code: 'DISK_FULL', advice: 'raise the quota or free some space: appends succeed again by themselves' },
+  EACCES: { code: 'PERMISSION_DENIED', advice: 'give this user read and write permission' },
+  EPERM: { code: 'PERMISSION_DENIED', advice: 'give this user read and write permission' },
+  EROFS: { code: 'PERMISSION_DENIED', advice: 'the file system is mounted read-only: remount it, or open with readOnly' },
+  ENOTDIR: { code: 'NOT_A_DIRECTORY', advice: 'name a directory' },
+}
+
+/** The system error code (`ENOENT`, `EIO`, ...) of a failed storage call, or undefined. */
+export function systemErrorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+/**
+ * Wraps a failed storage call as a {@link VarveError}; one that is a VarveError already is returned as it is.
+ *
+ * @param doing what was being done, as in "cannot <doing>"
+ */
+export function storageError(error: unknown, doing: string, details: ErrorDetails): VarveError {
+  if (error instanceof VarveError) return error
+  const system = systemErrorCode(error) ?? ''
+  const known = SYSTEM_ERRORS[system] ?? { code: 'KAFKA_STORAGE_ERROR' as const, advice: 'check the disk, then open the log again' }
+  const reason = error instanceof Error ? error.message : String(error)
+  return new VarveError(known.code, `cannot ${doing}: ${reason}; ${known.advice}`, { details, cause: error })
+}

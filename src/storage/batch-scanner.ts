@@ -1,0 +1,100 @@
+import { BATCH_HEADER_BYTES, batchSizeAt, findBatchFault, findHeaderFault, readBatchHeader, type BatchFault, type BatchHeader } from '../codec/record-batch.ts'
+import { readFully, type StorageFile } from './storage.ts'
+
+const CHUNK_BYTES = 1024 * 1024
+/** No batch is taken for real beyond this: a length field that claims more is damage. */
+export const MAX_BATCH_BYTES = 256 * 1024 * 1024
+
+/** A batch found by a scan; `bytes` and `at` are valid until the next chunk is asked for. */
+export interface ScannedBatch {
+  header: BatchHeader
+  /** Byte position in the file. */
+  position: number
+  bytes: Buffer
+  /** Position of the batch in `bytes`. */
+  at: number
+}
+
+/** Where a scan ended: at the end of the range (`fault` null) or at the first batch that is not valid. */
+export interface ScanEnd {
+  position: number
+  fault: BatchFault | null
+}
+
+/**
+ * Walks the batches of a file, chunk by chunk, until one is not valid or `end` is reached.
+ *
+ * @param check `'checksum'`: every byte of every batch; `'header'`: lengths, magic and offsets only
+ * @param visit called for each batch in order; returning a fault ends the scan there
+ */
+export async function scanBatches(
+  file: StorageFile,
+  start: number,
+  end: number,
+  check: 'checksum' | 'header',
+  visit: (batch: ScannedBatch) => BatchFault | null | void,
+): Promise<ScanEnd> {
+  let chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(end - start, 0)))
+  let position = start
+  while (position < end) {
+    const length = await readFully(file, chunk.subarray(0, Math.min(chunk.length, end - position)), position)
+    let at = 0
+    while (at < length) {
+      const fault = check === 'checksum' ? findBatchFault(chunk, at, length) : findSizeFault(chunk, at, length)
+      if (fault !== null) {
+        if (fault === 'incomplete') break
+        return { position: position + at, fault }
+      }
+      const header = readBatchHeader(chunk, at)
+      const refusal = visit({ header, position: position + at, bytes: chunk, at })
+      if (refusal) return { position: position + at, fault: refusal }
+      at += header.sizeBytes
+    }
+    position += at
+    if (at > 0) continue
+    // not one whole batch: either the file ends inside it, or it is larger than the chunk
+    const needed = length < BATCH_HEADER_BYTES ? Infinity : batchSizeAt(chunk, 0)
+    if (position + needed > end || needed <= length) return { position, fault: 'incomplete' }
+    if (needed > MAX_BATCH_BYTES) return { position, fault: 'length' }
+    chunk = Buffer.allocUnsafeSlow(needed)
+  }
+  return { position, fault: null }
+}
+
+function findSizeFault(bytes: Buffer, at: number, end: number): BatchFault | null {
+  const fault = findHeaderFault(bytes, at, end)
+  return fault === null && at + batchSizeAt(bytes, at) > end ? 'incomplete' : fault
+}
+
+/**
+ * Looks for the next whole valid batch at or after `start`, to find where damage ends.
+ *
+ * @returns its place and header, or null when there is none before `end`
+ */
+export async function findNextBatch(
+  file: StorageFile,
+  start: number,
+  end: number,
+  minOffset: number,
+): Promise<{ position: number; header: BatchHeader } | null> {
+  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  for (let position = start; position + BATCH_HEADER_BYTES <= end; ) {
+    const length = await readFully(file, chunk.subarray(0, Math.min(CHUNK_BYTES, end - position)), position)
+    const last = length - BATCH_HEADER_BYTES
+    for (let at = chunk.indexOf(2, 16) - 16; at >= 0 && at <= last; at = chunk.indexOf(2, at + 17) - 16) {
+      if (findHeaderFault(chunk, at, length) !== null) continue
+      const header = readBatchHeader(chunk, at)
+      if (header.baseOffset < minOffset || header.recordCount < 0 || header.recordCount > header.sizeBytes) continue
+      if (position + at + header.sizeBytes > end || header.sizeBytes > MAX_BATCH_BYTES) continue
+      const whole = await readBatch(file, position + at, header.sizeBytes)
+      if (findBatchFault(whole, 0, whole.length) === null) return { position: position + at, header }
+    }
+    position += Math.max(last + 1, 1)
+  }
+  return null
+}
+
+async function readBatch(file: StorageFile, position: number, sizeBytes: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(sizeBytes)
+  return bytes.subarray(0, await readFully(file, bytes, position))
+}

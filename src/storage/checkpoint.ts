@@ -1,0 +1,142 @@
+import { crc32c } from '../codec/checksum.ts'
+import { systemErrorCode, VarveError } from '../errors.ts'
+import { writeFully, type Storage, type StorageFile } from './storage.ts'
+
+/** From which offset on a leader epoch holds. */
+export interface EpochStart {
+  epoch: number
+  startOffset: number
+}
+
+/** What is known durably of one partition beside its log. */
+export interface PartitionCheckpoint {
+  /** First offset that may be read. */
+  logStartOffset: number
+  /** Everything before it was synced; the next recovery starts here. */
+  durableOffset: number
+  /** Base offset of the segment that `durableOffset` falls into, and the byte position there. */
+  durableSegment: number
+  durablePosition: number
+  /** Offsets below it may have been handed out: after an unclean stop the log goes on from here. */
+  reservedOffset: number
+  /** Raised by every unclean recovery. */
+  leaderEpoch: number
+  /** Each epoch that holds a batch, ascending. */
+  epochs: EpochStart[]
+  /** All segments, ascending; the size of the last one is that at the time of writing. */
+  segments: [baseOffset: number, sizeBytes: number][]
+  /** Whether batches may be missing from the middle by right (compaction), so that a gap is no damage. */
+  sparse: boolean
+}
+
+export interface Checkpoint {
+  /** The log was closed in order: what is recorded here is all there is, and no log needs to be scanned. */
+  clean: boolean
+  /** By `<topic id>/<partition>`. */
+  partitions: { [key: string]: PartitionCheckpoint }
+}
+
+/** What was found at open. `damaged`: files that were there and could not be used. */
+export interface LoadedCheckpoint {
+  checkpoint: Checkpoint | null
+  damaged: string[]
+}
+
+const FORMAT_VERSION = 1
+const NAMES = ['checkpoint-a', 'checkpoint-b'] as const
+const BLOCK_BYTES = 4096
+
+/**
+ * The durable watermarks of a directory, in two files that are written in turn, in place.
+ *
+ * File: a line `varve-checkpoint <format> <sequence> <crc>` and then JSON, padded with spaces to whole blocks of 4 KiB.
+ * The CRC-32C (8 hex digits) covers everything after the first line. The valid file with the greater sequence counts,
+ * so a write that is cut short leaves the other one; and a rewrite of the same size needs no new metadata on disk.
+ */
+export class CheckpointFiles {
+  private readonly files: (StorageFile | null)[] = [null, null]
+  private readonly sizes = [0, 0]
+  private sequence = 0
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly directory: string,
+  ) {}
+
+  /**
+   * Reads both files.
+   *
+   * @throws VarveError UNSUPPORTED_FORMAT when a newer version of Varve wrote them
+   */
+  async load(): Promise<LoadedCheckpoint> {
+    let newest: { sequence: number; checkpoint: Checkpoint } | null = null
+    const damaged: string[] = []
+    for (const [index, name] of NAMES.entries()) {
+      const path = `${this.directory}/${name}`
+      const content = await this.storage.readFile(path).catch((error: unknown) => {
+        if (systemErrorCode(error) === 'ENOENT') return null
+        throw error
+      })
+      if (content === null) continue
+      this.sizes[index] = content.length
+      const found = parse(content, path)
+      if (found === null) damaged.push(path)
+      else if (newest === null || found.sequence > newest.sequence) newest = found
+    }
+    this.sequence = newest?.sequence ?? 0
+    return { checkpoint: newest?.checkpoint ?? null, damaged }
+  }
+
+  /** Replaces the older file; when it resolves the checkpoint survives a power cut. Calls must not overlap. */
+  async store(checkpoint: Checkpoint): Promise<void> {
+    const sequence = this.sequence + 1
+    const slot = sequence % 2
+    const file = (this.files[slot] ??= await this.open(NAMES[slot]!))
+    const body = Buffer.from(JSON.stringify(checkpoint))
+    const line = (crc: string) => `varve-checkpoint ${FORMAT_VERSION} ${sequence} ${crc}\n`
+    const start = line('00000000').length
+    const size = Math.max(this.sizes[slot]!, Math.ceil((start + body.length) / BLOCK_BYTES) * BLOCK_BYTES)
+    const bytes = Buffer.alloc(size, ' ')
+    body.copy(bytes, start)
+    bytes.write(line(crc32c(bytes, start, size).toString(16).padStart(8, '0')))
+    writeFully(file, bytes, 0)
+    this.sizes[slot] = size
+    await file.sync()
+    this.sequence = sequence
+  }
+
+  async close(): Promise<void> {
+    for (const [slot, file] of this.files.entries()) {
+      this.files[slot] = null
+      await file?.close()
+    }
+  }
+
+  private async open(name: string): Promise<StorageFile> {
+    const path = `${this.directory}/${name}`
+    try {
+      return await this.storage.openFile(path, 'write')
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') throw error
+      const file = await this.storage.openFile(path, 'create')
+      await this.storage.syncDirectory(this.directory)
+      return file
+    }
+  }
+}
+
+/** The checkpoint in one file's content, or null when it is damaged. */
+function parse(content: Buffer, path: string): { sequence: number; checkpoint: Checkpoint } | null {
+  const lineEnd = content.indexOf('\n')
+  const fields = /^varve-checkpoint (\d{1,9}) (\d{1,15}) ([0-9a-f]{8})$/.exec(content.toString('latin1', 0, Math.max(lineEnd, 0)))
+  if (fields === null) return null
+  const intact = crc32c(content, lineEnd + 1, content.length) === parseInt(fields[3]!, 16)
+  if (!intact) return null
+  const version = Number(fields[1])
+  if (version !== FORMAT_VERSION) {
+    const message = `'${path}' has format ${version}; this version of Varve reads format ${FORMAT_VERSION}: use the version that wrote it, or a newer one`
+    throw new VarveError('UNSUPPORTED_FORMAT', message, { details: { path } })
+  }
+  const checkpoint = JSON.parse(content.toString('utf8', lineEnd + 1)) as Checkpoint
+  return { sequence: Number(fields[2]), checkpoint }
+}

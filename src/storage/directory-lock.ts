@@ -1,0 +1,319 @@
+import { close, constants, fstat, open } from 'node:fs'
+import { link, readFile, readlink, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { hostname, uptime } from 'node:os'
+import { resolve as absolute } from 'node:path'
+import { promisify } from 'node:util'
+import { systemClock, systemRandom } from '../environment.ts'
+import { systemErrorCode, VarveError } from '../errors.ts'
+import type { DirectoryLock } from './storage.ts'
+
+/**
+ * Who holds a directory: the content of its `.lock` file, as JSON. It names the holder; except with the mechanism
+ * `'file'` it is the kernel that holds the lock.
+ */
+export interface LockHolder {
+  pid: number
+  hostname: string
+  /** Linux: differs after each boot of the machine. */
+  bootId?: string
+  /** Linux: when the process started, in clock ticks since boot; tells it from a later process of the same pid. */
+  startTime?: string
+  /** Linux: the network namespace, within which the kernel itself excludes a second holder. */
+  networkNamespace?: string
+  /** ISO 8601. */
+  since: string
+  /** Differs for each lock that was ever taken. */
+  token: string
+}
+
+/**
+ * What excludes others. `'socket'` (Linux): an abstract unix socket named after the directory's device and inode.
+ * `'pipe'` (Windows): a named pipe of such a name. Both end with the process, however it ends. `'file'` (elsewhere): the
+ * `.lock` file itself, which counts for as long as the process that it names is alive.
+ */
+export type LockMechanism = 'socket' | 'pipe' | 'file'
+
+/** The name of the file that names the holder. */
+export const LOCK_FILE = '.lock'
+
+/** How long a holder that was just taking or losing the lock is given to finish that. */
+const PATIENCE_MS = 100
+
+const TOKEN = /^[0-9a-f]{32}$/
+
+/** PF_EXITING of `flags` in /proc/<pid>/stat: a process that is past its last system call (linux/sched.h). */
+const EXITING = 0x4
+
+/**
+ * Takes the exclusive lock on a directory, at once or not at all: against other processes, other threads and a second
+ * call in the same thread. After the holder was killed the next call succeeds.
+ *
+ * Rejects with the system's error when the directory does not exist or cannot be written (`ENOENT`, `ENOTDIR`, `EACCES`,
+ * `EROFS`).
+ *
+ * @throws VarveError LOCKED, naming the holder
+ */
+export async function lockDirectory(path: string, mechanism: LockMechanism = ownMechanism()): Promise<DirectoryLock> {
+  const self = await describeThisProcess()
+  const deadline = systemClock.monotonicMs() + PATIENCE_MS
+  for (;;) {
+    const lock = await (mechanism === 'file' ? takeFile(path, self) : takeEndpoint(path, self, mechanism))
+    if (lock !== null) return lock
+    // Between the moment it takes the lock and the moment it has written its name, a holder has no name or a wrong one.
+    const holder = await readHolder(path)
+    const named = holder !== null && (await isAlive(holder, self))
+    if (named || systemClock.monotonicMs() >= deadline) throw lockedError(path, holder)
+  }
+}
+
+function ownMechanism(): LockMechanism {
+  if (process.platform === 'linux') return 'socket'
+  return process.platform === 'win32' ? 'pipe' : 'file'
+}
+
+/** Takes the lock as a socket or pipe that only one process can listen on; null when another one does. */
+async function takeEndpoint(path: string, self: LockHolder, mechanism: 'socket' | 'pipe'): Promise<DirectoryLock | null> {
+  const directory = await openDirectory(path)
+  let server: Server | null = null
+  try {
+    const prefix = mechanism === 'socket' ? '\0' : '\\\\.\\pipe\\'
+    server = await listen(`${prefix}varve-${directory.dev}-${directory.ino}`)
+    if (server !== null) {
+      const before = await readHolder(path)
+      if (before !== null && (await holdsFromElsewhere(before, self))) throw lockedError(path, before)
+      await writeHolder(path, self)
+    }
+  } catch (error) {
+    await shut(server)
+    await directory.close()
+    throw error
+  }
+  if (server === null) {
+    await directory.close()
+    return null
+  }
+  return lockThatEnds(async () => {
+    try {
+      await removeHolder(path, self)
+    } finally {
+      await shut(server)
+      await directory.close()
+    }
+  })
+}
+
+/**
+ * Takes the lock as the `.lock` file, which is complete from the moment it has that name; null when a live process has it.
+ *
+ * The file of a dead process is not removed but succeeded: who creates `.lock.<its token>.next` is the next holder, and
+ * renames that to `.lock`. Such a name is claimed once in all time, so two that find the same dead file cannot both win,
+ * which removing it and starting over would let them. A claimant that dies is succeeded in the same way.
+ */
+async function takeFile(path: string, self: LockHolder): Promise<DirectoryLock | null> {
+  const root = `${path}/${LOCK_FILE}`
+  const mine = `${root}.${self.token}`
+  await writeFile(mine, content(self), { mode: 0o600, flag: 'wx' })
+  try {
+    for (;;) {
+      const { texts, names, free, live } = await readClaims(root, self)
+      if (live) return null
+      if (!(await linkNew(mine, free))) continue
+      if (free === root) break
+      // Another may have become the holder since, and then nobody looks at this name any more.
+      if ((await readText(root)) === texts[0]) {
+        await rename(free, root)
+        for (const name of names.slice(1)) await removeIfThere(name)
+        break
+      }
+      await removeIfThere(free)
+    }
+  } finally {
+    await unlink(mine)
+  }
+  return lockThatEnds(() => removeHolder(path, self))
+}
+
+/** Follows the claims from `.lock` on, to one of a live process or to the first name that is free. */
+async function readClaims(root: string, self: LockHolder) {
+  const names: string[] = []
+  const texts: string[] = []
+  let free = root
+  for (;;) {
+    const text = await readText(free)
+    if (text === null) return { names, texts, free, live: false }
+    const holder = parseHolder(text)
+    if (holder !== null && (await isAlive(holder, self))) return { names, texts, free, live: true }
+    names.push(free)
+    texts.push(text)
+    free = holder === null ? `${free}.next` : `${root}.${holder.token}.next`
+  }
+}
+
+async function readText(path: string): Promise<string | null> {
+  return await readFile(path, 'utf8').catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return null
+    throw error
+  })
+}
+
+async function removeIfThere(path: string): Promise<void> {
+  await rm(path, { force: true })
+}
+
+async function linkNew(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** A lock that is released once, however often it is asked to. */
+function lockThatEnds(end: () => Promise<void>): DirectoryLock {
+  let released: Promise<void> | null = null
+  return { release: () => (released ??= end()) }
+}
+
+/**
+ * Opens a directory to know it by device and inode. On Linux it stays open as long as the lock is held, so that the
+ * inode number cannot go to another directory while the lock is named after it.
+ */
+async function openDirectory(path: string): Promise<{ dev: bigint; ino: bigint; close: () => Promise<void> }> {
+  if (process.platform === 'win32') {
+    const { dev, ino } = await stat(path, { bigint: true })
+    return { dev, ino, close: async () => {} }
+  }
+  const fd = await promisify(open)(path, constants.O_RDONLY | constants.O_DIRECTORY, 0)
+  const closeOnce = () => promisify(close)(fd)
+  try {
+    const { dev, ino } = await promisify(fstat)(fd, { bigint: true })
+    return { dev, ino, close: closeOnce }
+  } catch (error) {
+    await closeOnce()
+    throw error
+  }
+}
+
+/** Starts to listen, without keeping the process alive; null when another process or thread listens there. */
+function listen(address: string): Promise<Server | null> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((connection) => connection.destroy())
+    server.on('error', (error) => {
+      if (systemErrorCode(error) === 'EADDRINUSE') resolve(null)
+      else reject(error)
+    })
+    // Exclusive: the workers of node:cluster would else share one socket, and each believe that the lock is its own.
+    server.listen({ path: address, exclusive: true }, () => resolve(server))
+    server.unref()
+  })
+}
+
+function shut(server: Server | null): Promise<void> {
+  return new Promise((resolve) => {
+    if (server === null) resolve()
+    else server.close(() => resolve())
+  })
+}
+
+async function describeThisProcess(): Promise<LockHolder> {
+  return {
+    pid: process.pid,
+    hostname: hostname(),
+    bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined))?.trim(),
+    startTime: (await processStatus(process.pid))?.startTime,
+    networkNamespace: await readlink('/proc/self/ns/net').catch(() => undefined),
+    since: new Date(systemClock.now()).toISOString(),
+    token: Buffer.from(systemRandom.bytes(16)).toString('hex'),
+  }
+}
+
+function content(holder: LockHolder): string {
+  return `${JSON.stringify(holder)}\n`
+}
+
+/** The holder that the `.lock` file names; null when there is none, or it cannot be read, or it is damaged. */
+async function readHolder(path: string): Promise<LockHolder | null> {
+  const text = await readFile(`${path}/${LOCK_FILE}`, 'utf8').catch(() => '')
+  return parseHolder(text)
+}
+
+function parseHolder(text: string): LockHolder | null {
+  let value: Partial<LockHolder> | null
+  try {
+    value = JSON.parse(text) as Partial<LockHolder> | null
+  } catch {
+    return null
+  }
+  const { pid = 0, token = '' } = value ?? {}
+  const whole = typeof value?.hostname === 'string' && typeof value.since === 'string'
+  return whole && Number.isInteger(pid) && pid > 0 && TOKEN.test(token) ? (value as LockHolder) : null
+}
+
+/** Writes the `.lock` file in one step, whatever stood there. Only who holds the endpoint calls this. */
+async function writeHolder(path: string, self: LockHolder): Promise<void> {
+  const temporary = `${path}/${LOCK_FILE}.tmp`
+  await writeFile(temporary, content(self), { mode: 0o600 })
+  await rename(temporary, `${path}/${LOCK_FILE}`)
+}
+
+/** Removes the `.lock` file when it is still our own. */
+async function removeHolder(path: string, self: LockHolder): Promise<void> {
+  if ((await readHolder(path))?.token !== self.token) return
+  await unlink(`${path}/${LOCK_FILE}`)
+}
+
+/**
+ * Tells whether a process holds the directory although its endpoint was free here: abstract sockets are known within
+ * one network namespace only, and two containers may share a volume.
+ */
+async function holdsFromElsewhere(holder: LockHolder, self: LockHolder): Promise<boolean> {
+  const { networkNamespace } = self
+  if (networkNamespace !== undefined && holder.networkNamespace === networkNamespace) return false
+  if (holder.pid === self.pid && holder.startTime === self.startTime) return false
+  return await isAlive(holder, self)
+}
+
+/** Tells whether the very process that took the lock still runs. False also when it cannot be known from this host. */
+async function isAlive(holder: LockHolder, self: LockHolder): Promise<boolean> {
+  if (holder.hostname !== self.hostname) return false
+  if (holder.bootId === undefined || self.bootId === undefined) {
+    const bootedMs = systemClock.now() - uptime() * 1000
+    if (Date.parse(holder.since) < bootedMs) return false
+  } else if (holder.bootId !== self.bootId) {
+    return false
+  }
+  const status = await processStatus(holder.pid)
+  if (status === null) return isRunning(holder.pid)
+  return !status.exiting && (holder.startTime === undefined || holder.startTime === status.startTime)
+}
+
+/** What Linux says about a process; null when there is none of that pid, when it is hidden, or on other systems. */
+async function processStatus(pid: number): Promise<{ startTime: string; exiting: boolean } | null> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  // proc(5): "pid (name) state ...", and the name may hold spaces and parentheses. Counted from `state`, which is field 3.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const [state, flags, startTime] = [fields[0], fields[6], fields[19]]
+  if (startTime === undefined) return null
+  return { startTime, exiting: state === 'Z' || state === 'X' || (Number(flags) & EXITING) !== 0 }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return systemErrorCode(error) === 'EPERM'
+  }
+}
+
+function lockedError(path: string, holder: LockHolder | null): VarveError {
+  const who =
+    holder === null
+      ? 'another process'
+      : `process ${holder.pid}${holder.pid === process.pid ? ' (this one)' : ''} on ${holder.hostname} since ${holder.since}`
+  const message = `'${absolute(path)}' is held by ${who}; close it there, or open with readOnly`
+  return new VarveError('LOCKED', message, { details: { path } })
+}

@@ -1,0 +1,56 @@
+/**
+ * Fixed-size entries held in memory exactly as they stand in an index file, and how many of them the file has already.
+ */
+export class IndexEntries {
+  bytes: Buffer
+  count: number
+  /** Entries that are in the file; those after it are still to be written. */
+  writtenCount: number
+  /** False when the file's size was no multiple of the entry size. */
+  readonly isWhole: boolean
+
+  constructor(
+    readonly entryBytes: number,
+    content: Buffer,
+  ) {
+    this.count = Math.floor(content.length / entryBytes)
+    this.isWhole = content.length % entryBytes === 0
+    this.bytes = content
+    this.writtenCount = this.count
+  }
+
+  /** Makes room for one more entry and returns the position of its bytes, which the caller fills. */
+  grow(): number {
+    const at = this.count * this.entryBytes
+    if (at + this.entryBytes > this.bytes.length) {
+      const grown = Buffer.alloc(Math.max(64 * this.entryBytes, this.bytes.length * 2))
+      this.bytes.copy(grown, 0, 0, at)
+      this.bytes = grown
+    }
+    this.count++
+    return at
+  }
+
+  /** Keeps the first `count` entries. */
+  keep(count: number): void {
+    this.count = Math.min(this.count, count)
+    this.writtenCount = Math.min(this.writtenCount, this.count)
+  }
+
+  /** Index of the last entry whose bytes satisfy `holds`, which is true up to some entry and false after it; else -1. */
+  lastWhere(holds: (at: number) => boolean): number {
+    let low = 0
+    let high = this.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (holds(middle * this.entryBytes)) low = middle + 1
+      else high = middle
+    }
+    return low - 1
+  }
+
+  /** The entries that the file lacks. */
+  unwritten(): Buffer {
+    return this.bytes.subarray(this.writtenCount * this.entryBytes, this.count * this.entryBytes)
+  }
+}

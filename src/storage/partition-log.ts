@@ -1,0 +1,351 @@
+import { assert } from '../assert.ts'
+import type { BatchSpan, EncodedBatches } from '../codec/batch-encoder.ts'
+import { stampBatch } from '../codec/record-batch.ts'
+import { storageError, systemErrorCode, VarveError } from '../errors.ts'
+import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
+import { LogReader, type LogSlice } from './log-reader.ts'
+import { Segment, type SegmentContext } from './segment.ts'
+
+/** The topic configurations that a partition's log obeys; read at each use, so that a change takes effect at once. */
+export interface LogConfig {
+  segmentBytes: number
+  segmentMs: number
+  indexIntervalBytes: number
+}
+
+/** What a recovery found: the state that a log starts from. */
+export interface LogState {
+  segments: Segment[]
+  logStartOffset: number
+  logEndOffset: number
+  contentEndOffset: number
+  leaderEpoch: number
+  epochs: EpochStart[]
+  sparse: boolean
+  /** The last segment must not be appended to: its file is damaged or shorter than it should be. */
+  rollFirst: boolean
+}
+
+/** Entries that one offset index may hold: Kafka's segment.index.bytes of 10 MiB. */
+const MAX_INDEX_ENTRIES = 1_310_720
+const INT32_MAX = 0x7fffffff
+
+/**
+ * One partition's log: segments in offset order, of which the last one, the active segment, is appended to.
+ *
+ * Knows bytes and offsets, no records. Only the partition's writer calls what changes the log, one call at a time, but
+ * for `sync`, which may run while appends go on.
+ */
+export class PartitionLog {
+  /** Replaced, never spliced, when segments leave it: a read may be going through it. */
+  segments: Segment[]
+  logStartOffset: number
+  /** The offset that the next record gets. */
+  logEndOffset: number
+  /** Every record before it survives a power cut. */
+  durableOffset: number
+  /** Offsets below it may be handed out before they are durable; 0 when none are. */
+  reservedOffset = 0
+  /** The reservation that the next checkpoint records. */
+  reservationUnderWay = 0
+  /** The end of the last batch: less than the log end where offsets were reserved and, after a power cut, never used. */
+  contentEndOffset: number
+  readonly leaderEpoch: number
+  readonly epochs: EpochStart[]
+  readonly sparse: boolean
+  /** The first failed write or sync: the log takes no more until it is opened again. */
+  failure: VarveError | null = null
+
+  private rollFirst: boolean
+  private readonly unsynced = new Set<Segment>()
+  private directoryUnsynced = false
+  private durableSegment: Segment
+  private durablePosition: number
+  private readonly reader: LogReader
+  private syncedBytes = 0
+  private unsyncedBytes = 0
+
+  constructor(
+    readonly context: SegmentContext,
+    readonly config: () => LogConfig,
+    state: LogState,
+  ) {
+    this.segments = state.segments
+    this.logStartOffset = state.logStartOffset
+    this.logEndOffset = state.logEndOffset
+    this.contentEndOffset = state.contentEndOffset
+    this.durableOffset = state.logEndOffset
+    this.leaderEpoch = state.leaderEpoch
+    this.epochs = state.epochs
+    this.sparse = state.sparse
+    this.rollFirst = state.rollFirst
+    this.durableSegment = this.active
+    this.durablePosition = this.active.sizeBytes
+    this.reader = new LogReader(this)
+    context.pool.pin(this.active)
+  }
+
+  get directory(): string {
+    return this.context.directory
+  }
+
+  get active(): Segment {
+    return this.segments[this.segments.length - 1]!
+  }
+
+  /** Bytes of all segments. */
+  get sizeBytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0)
+  }
+
+  /** Bytes that no sync covers yet. */
+  get hasUnsynced(): boolean {
+    return this.unsynced.size > 0 || this.directoryUnsynced
+  }
+
+  /**
+   * Whether the active segment has to be opened or rolled before a batch can be appended.
+   *
+   * Rolls, as Kafka does, when the batch would not fit, when the segment's first batch is older than `segmentMs` as
+   * seen from the new one, and before an index or a relative offset outgrows its field.
+   *
+   * @param before batches that will be appended ahead of it in the same write
+   */
+  mustPrepare(batch: BatchSpan, before: { sizeBytes: number; recordCount: number }): boolean {
+    const { active } = this
+    if (!active.isOpen || this.rollFirst) return true
+    const sizeBytes = active.sizeBytes + before.sizeBytes
+    const recordCount = this.logEndOffset - active.baseOffset + before.recordCount
+    if (recordCount + batch.recordCount > INT32_MAX) return true
+    // a batch larger than a segment gets one of its own
+    if (sizeBytes === 0) return false
+    const { segmentBytes, segmentMs } = this.config()
+    return (
+      sizeBytes + batch.sizeBytes > segmentBytes ||
+      batch.maxTimestamp - (active.firstTimestamp ?? batch.maxTimestamp) > segmentMs ||
+      active.indexEntries >= MAX_INDEX_ENTRIES
+    )
+  }
+
+  /** Opens the active segment and rolls it if a batch of that size cannot go into it. */
+  async prepare(batch: BatchSpan): Promise<void> {
+    this.throwIfFailed()
+    try {
+      await this.active.open()
+      if (this.mustPrepare(batch, { sizeBytes: 0, recordCount: 0 })) await this.roll()
+    } catch (error) {
+      throw storageError(error, `open a segment of '${this.directory}'`, { path: this.active.path })
+    }
+  }
+
+  /** Seals the active segment and starts a new one at the log end; an empty active segment at that offset stays. */
+  async roll(): Promise<void> {
+    const sealed = this.active
+    if (sealed.baseOffset === this.logEndOffset) {
+      this.rollFirst = false
+      return
+    }
+    sealed.completeTimeIndex()
+    await sealed.writeIndexes({ sync: false })
+    const next = await Segment.create(this.context, this.logEndOffset)
+    this.directoryUnsynced = true
+    this.rollFirst = false
+    this.unsynced.add(next)
+    this.segments.push(next)
+    this.context.pool.pin(next)
+    this.context.pool.unpin(sealed)
+  }
+
+  /**
+   * Stamps whole batches with the next offsets and the epoch and writes them in one write. All must fit the active
+   * segment (see {@link mustPrepare}). The bytes may be reused when it returns.
+   *
+   * @returns the offset of the first record
+   * @throws the system's error when the write fails: the caller must call {@link undoAppend} next
+   */
+  append({ bytes, batches }: EncodedBatches): number {
+    this.throwIfFailed()
+    const baseOffset = this.logEndOffset
+    const { start } = batches[0]!
+    let next = baseOffset
+    for (const batch of batches) {
+      stampBatch(bytes, batch.start, next, this.leaderEpoch)
+      next += batch.recordCount
+    }
+    assert(Number.isSafeInteger(next), 'offsets stay safe integers')
+    const end = batches[batches.length - 1]!.start + batches[batches.length - 1]!.sizeBytes
+    this.unsynced.add(this.active)
+    this.active.append(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), batches, baseOffset)
+    this.logEndOffset = next
+    this.contentEndOffset = next
+    this.unsyncedBytes += end - start
+    if (this.epochs.length === 0 || this.epochs[this.epochs.length - 1]!.epoch < this.leaderEpoch) {
+      this.epochs.push({ epoch: this.leaderEpoch, startOffset: baseOffset })
+    }
+    return baseOffset
+  }
+
+  /**
+   * Takes back what a failed append left in the file, and says what the failure means: a full disk is over when there
+   * is room again, anything else is for good.
+   */
+  async undoAppend(error: unknown): Promise<VarveError> {
+    if (error instanceof VarveError) return error
+    const details = { path: this.active.path, position: this.active.sizeBytes, offset: this.logEndOffset }
+    const wrapped = storageError(error, `append to '${this.active.path}'`, details)
+    try {
+      await this.active.truncate(this.active.sizeBytes, this.logEndOffset)
+    } catch (cause) {
+      return this.fail(storageError(cause, `take back a failed append to '${this.active.path}'`, details))
+    }
+    return wrapped.code === 'DISK_FULL' ? wrapped : this.fail(wrapped)
+  }
+
+  /**
+   * Makes everything appended before this call survive a power cut. Calls must not overlap. A failure is for good: the
+   * system may have dropped the pages, and a second sync would report success without writing them.
+   */
+  async sync(): Promise<void> {
+    this.throwIfFailed()
+    const segments = [...this.unsynced]
+    const offset = this.logEndOffset
+    const segment = this.active
+    const position = segment.sizeBytes
+    const directory = this.directoryUnsynced
+    const bytes = this.unsyncedBytes
+    this.unsyncedBytes = 0
+    this.unsynced.clear()
+    this.directoryUnsynced = false
+    try {
+      for (const dirty of segments) {
+        await dirty.sync()
+        if (dirty !== segment) await dirty.writeIndexes({ sync: true })
+      }
+      if (directory) await this.context.storage.syncDirectory(this.directory)
+    } catch (error) {
+      throw this.fail(storageError(error, `sync '${this.directory}'`, { path: this.directory, offset: this.durableOffset }))
+    }
+    this.durableOffset = offset
+    this.durableSegment = segment
+    this.durablePosition = position
+    this.syncedBytes += bytes
+  }
+
+  /** Bytes that became durable since the last call. */
+  takeSyncedBytes(): number {
+    const bytes = this.syncedBytes
+    this.syncedBytes = 0
+    return bytes
+  }
+
+  /** Writes what the index files lack, before a checkpoint; completely and durably when the log is being closed. */
+  async writeIndexes(options: { closing: boolean }): Promise<void> {
+    if (!this.active.isOpen) return
+    if (options.closing) this.active.completeTimeIndex()
+    await this.active.writeIndexes({ sync: options.closing })
+  }
+
+  /** What a checkpoint says of this partition now; `closing`: everything is durable and nothing is handed out any more. */
+  checkpoint(options: { closing: boolean }): PartitionCheckpoint {
+    const reserved = options.closing ? 0 : Math.max(this.reservedOffset, this.reservationUnderWay)
+    return {
+      logStartOffset: this.logStartOffset,
+      durableOffset: Math.min(this.durableOffset, this.contentEndOffset),
+      durableSegment: this.durableSegment.baseOffset,
+      durablePosition: this.durablePosition,
+      // offsets that were skipped stay skipped until a batch stands behind them
+      reservedOffset: this.contentEndOffset < this.logEndOffset ? Math.max(reserved, this.logEndOffset) : reserved,
+      leaderEpoch: this.leaderEpoch,
+      epochs: this.epochs.filter((_, i) => (this.epochs[i + 1]?.startOffset ?? Infinity) > this.logStartOffset),
+      segments: this.segments.map((segment) => [segment.baseOffset, segment.sizeBytes]),
+      sparse: this.sparse,
+    }
+  }
+
+  /** Moves the start forward; the caller makes a checkpoint durable before it calls {@link removeSegments}. */
+  advanceStart(offset: number): void {
+    assert(offset >= this.logStartOffset && offset <= this.logEndOffset, 'the log start only moves forward')
+    this.logStartOffset = offset
+  }
+
+  /** Takes the segments that lie wholly before the log start out of the log, never the active one. */
+  detachSegments(): Segment[] {
+    let count = 0
+    while (count < this.segments.length - 1 && this.segments[count + 1]!.baseOffset <= this.logStartOffset) count++
+    const detached = this.segments.slice(0, count)
+    this.segments = this.segments.slice(count)
+    for (const segment of detached) this.unsynced.delete(segment)
+    return detached
+  }
+
+  /** What retention goes by: the sealed segments, oldest first. */
+  async describeSealed(): Promise<{ sizeBytes: number; maxTimestamp: number; endOffset: number }[]> {
+    const { segments } = this
+    return Promise.all(
+      segments.slice(0, -1).map(async (segment, i) => ({
+        sizeBytes: segment.sizeBytes,
+        maxTimestamp: await segment.greatestTimestamp(),
+        endOffset: segments[i + 1]!.baseOffset,
+      })),
+    )
+  }
+
+  /** Deletes the files of detached segments; one that is being read goes when that read ends. */
+  async removeSegments(segments: readonly Segment[]): Promise<void> {
+    if (segments.length === 0) return
+    for (const segment of segments) await segment.remove()
+    await this.context.storage.syncDirectory(this.directory)
+  }
+
+  /** See {@link LogReader.read}. */
+  read(offset: number, maxBytes: number, endOffset: number, previous?: LogSlice): Promise<LogSlice> {
+    return this.reader.read(offset, maxBytes, endOffset, previous)
+  }
+
+  /** See {@link LogReader.offsetForTimestamp}. */
+  offsetForTimestamp(timestamp: number, endOffset: number): Promise<number | null> {
+    return this.reader.offsetForTimestamp(timestamp, endOffset)
+  }
+
+  /** See {@link LogReader.corruption}. */
+  corruption(slice: LogSlice, at: number, offset: number, reason: string): Promise<VarveError> {
+    return this.reader.corruption(slice, at, offset, reason)
+  }
+
+  /** Whether a batch may start at `offset` without following the one before it. */
+  mayStartAfterGap(offset: number): boolean {
+    return this.sparse || this.epochs.some((epoch) => epoch.startOffset === offset)
+  }
+
+  /** The leader epoch that a batch at `offset` must carry, or null where it is not known. */
+  epochAt(offset: number): number | null {
+    let found: number | null = null
+    for (const { epoch, startOffset } of this.epochs) {
+      if (startOffset > offset) break
+      found = epoch
+    }
+    return found
+  }
+
+  /** Closes the files; nothing is written. */
+  async close(): Promise<void> {
+    for (const segment of this.segments) {
+      this.context.pool.forget(segment)
+      await segment.close()
+    }
+  }
+
+  throwIfFailed(): void {
+    if (this.failure !== null) throw this.failure
+  }
+
+  /** Records the first failure, which every later call repeats. */
+  fail(error: unknown): VarveError {
+    const cause = storageError(error, `use '${this.directory}'`, { path: this.directory })
+    const system = systemErrorCode(cause.cause) ?? cause.code
+    const advice = 'accepts nothing more: close the log, check the disk and open it again to recover'
+    const message = `'${this.directory}' failed (${system}) and ${advice}; ${cause.message}`
+    this.failure ??= new VarveError('KAFKA_STORAGE_ERROR', message, { details: cause.details, cause: cause.cause ?? cause })
+    return this.failure
+  }
+}

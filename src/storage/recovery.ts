@@ -1,0 +1,283 @@
+import type { BatchFault } from '../codec/record-batch.ts'
+import { storageError, systemErrorCode } from '../errors.ts'
+import { findNextBatch, scanBatches } from './batch-scanner.ts'
+import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
+import type { LogState } from './partition-log.ts'
+import { parseLogFileName, Segment, segmentFileName, type SegmentContext } from './segment.ts'
+import { readFully, writeFully, type StorageFile } from './storage.ts'
+
+/** Damage that was found and left as it is. */
+export interface Damage {
+  path: string
+  /** Byte position of the first damaged byte; 0 for a file that is missing. */
+  position: number
+  /** What is wrong, in a few words. */
+  reason: string
+  /** Offsets from here ... */
+  offset: number
+  /** ... up to but not including this one cannot be read. */
+  nextOffset: number
+}
+
+/** What opening one partition did. */
+export interface PartitionRecovery {
+  /** Bytes of log read and checked. */
+  scannedBytes: number
+  /** Bytes cut off as a torn tail: never acknowledged as durable. */
+  cutBytes: number
+  /** Where the cut bytes were saved. */
+  savedTo: string[]
+  /** Offsets skipped because they may have been handed out before the stop. */
+  skippedOffsets: number
+  damage: Damage[]
+}
+
+export interface RecoveryRequest {
+  /** Null for a partition that no checkpoint knows: all of it is read. */
+  checkpoint: PartitionCheckpoint | null
+  /** The log was closed in order. */
+  clean: boolean
+  /** Directory that takes what is cut off. */
+  saveDirectory: string
+  /** Added to the reservation, when the newest checkpoint may be lost. */
+  extraReservation: number
+}
+
+const COPY_CHUNK_BYTES = 1024 * 1024
+/** More of a torn tail than this is not worth keeping. */
+const MAX_SAVED_BYTES = 64 * 1024 * 1024
+
+/**
+ * Finds the state of one partition's log after any stop. Running it again gives the same state.
+ *
+ * What lies before the checkpoint's durable position is trusted and not read. From there on batches are checked one by
+ * one up to the first that is not valid: everything after that was never acknowledged as durable, is saved for diagnosis
+ * and cut. What survived was perhaps only in the page cache, so it is written once more and synced before it is used.
+ * Damage before the durable position is reported and never touched. A partition without a checkpoint has no durable
+ * position: bytes are cut from its end only where nothing valid follows them.
+ */
+export async function recoverLog(context: SegmentContext, request: RecoveryRequest): Promise<{ state: LogState; report: PartitionRecovery }> {
+  const report: PartitionRecovery = { scannedBytes: 0, cutBytes: 0, savedTo: [], skippedOffsets: 0, damage: [] }
+  try {
+    const state = await new LogRecovery(context, request, report).run()
+    return { state, report }
+  } catch (error) {
+    throw storageError(error, `recover '${context.directory}'`, { path: context.directory })
+  }
+}
+
+class LogRecovery {
+  /** The offset after the last batch that counts. */
+  private expected: number
+  private readonly epochs: EpochStart[]
+  private rollFirst = false
+  private sawGap = false
+
+  constructor(
+    private readonly context: SegmentContext,
+    private readonly request: RecoveryRequest,
+    private readonly report: PartitionRecovery,
+  ) {
+    const { checkpoint } = request
+    this.expected = checkpoint?.durableOffset ?? 0
+    this.epochs = [...(checkpoint?.epochs ?? [])]
+  }
+
+  async run(): Promise<LogState> {
+    const { context } = this
+    const { checkpoint, clean } = this.request
+    const onDisk = await this.listSegments()
+    const { sealed, scanned } = await this.classify(onDisk)
+    const segments = sealed.map(([baseOffset, sizeBytes]) => new Segment(context, baseOffset, sizeBytes))
+    if (checkpoint === null && scanned.length > 0) this.expected = scanned[0]!
+    for (const [i, baseOffset] of scanned.entries()) {
+      const { segment, isTorn } = await this.recoverSegment(baseOffset, scanned.slice(i + 1))
+      segments.push(segment)
+      if (isTorn) break
+    }
+    if (checkpoint !== null && !onDisk.includes(checkpoint.durableSegment)) this.rollFirst = true
+    const contentEndOffset = this.expected
+    const lastEpoch = Math.max(checkpoint?.leaderEpoch ?? -1, this.epochs.at(-1)?.epoch ?? -1)
+    const logEndOffset = Math.max(contentEndOffset, checkpoint?.logStartOffset ?? 0, this.reservedUpTo(contentEndOffset))
+    this.report.skippedOffsets = logEndOffset - contentEndOffset
+    if (segments.length === 0) {
+      const empty = context.readOnly ? new Segment(context, logEndOffset, 0) : await Segment.create(context, logEndOffset)
+      if (!context.readOnly) await context.storage.syncDirectory(context.directory)
+      segments.push(empty)
+    }
+    const first = segments[0]!.baseOffset
+    return {
+      segments,
+      logStartOffset: Math.min(Math.max(checkpoint?.logStartOffset ?? first, first), logEndOffset),
+      logEndOffset,
+      contentEndOffset,
+      leaderEpoch: clean || context.readOnly ? Math.max(lastEpoch, 0) : lastEpoch + 1,
+      epochs: this.epochs,
+      sparse: checkpoint?.sparse ?? this.sawGap,
+      rollFirst: this.rollFirst,
+    }
+  }
+
+  /** The end of the offsets that may have been handed out; a reader beside the writer has no use for it. */
+  private reservedUpTo(contentEndOffset: number): number {
+    const { checkpoint, extraReservation } = this.request
+    if (this.context.readOnly) return 0
+    if (checkpoint === null) return contentEndOffset + extraReservation
+    return checkpoint.reservedOffset === 0 ? 0 : checkpoint.reservedOffset + extraReservation
+  }
+
+  private async listSegments(): Promise<number[]> {
+    const entries = await this.context.storage.list(this.context.directory)
+    const found: number[] = []
+    for (const { name, kind } of entries) {
+      const baseOffset = kind === 'file' ? parseLogFileName(name) : null
+      if (baseOffset !== null) found.push(baseOffset)
+    }
+    return found
+  }
+
+  /** Splits what is on disk into segments to trust and segments to scan, and names those that are missing. */
+  private async classify(onDisk: number[]): Promise<{ sealed: [number, number][]; scanned: number[] }> {
+    const { checkpoint } = this.request
+    if (checkpoint === null) return { sealed: [], scanned: onDisk }
+    const { durableSegment, logStartOffset } = checkpoint
+    const sealed: [number, number][] = []
+    const ends = checkpoint.segments.map(([base], i) => [base, checkpoint.segments[i + 1]?.[0] ?? checkpoint.durableOffset] as const)
+    for (const [i, [baseOffset, sizeBytes]] of checkpoint.segments.entries()) {
+      const end = ends[i]![1]
+      if (onDisk.includes(baseOffset)) {
+        if (baseOffset < durableSegment) sealed.push([baseOffset, sizeBytes])
+      } else if (end > logStartOffset && baseOffset <= durableSegment && end > baseOffset) {
+        this.damage(baseOffset, 0, 'file is missing', baseOffset, end)
+      }
+    }
+    const known = new Set(checkpoint.segments.map(([baseOffset]) => baseOffset))
+    for (const baseOffset of onDisk) {
+      if (baseOffset >= durableSegment || known.has(baseOffset)) continue
+      // retention had taken it out of the log durably, and a power cut brought the file back
+      const garbage = new Segment(this.context, baseOffset, 0)
+      if (baseOffset < logStartOffset && !this.context.readOnly) await garbage.remove()
+      else this.damage(baseOffset, 0, 'file is not part of the log', baseOffset, baseOffset)
+    }
+    return { sealed, scanned: onDisk.filter((baseOffset) => baseOffset >= durableSegment) }
+  }
+
+  /** Checks one segment from its first byte that is not known to be durable; `isTorn`: nothing after it counts. */
+  private async recoverSegment(baseOffset: number, later: number[]): Promise<{ segment: Segment; isTorn: boolean }> {
+    const { context } = this
+    const { checkpoint, clean } = this.request
+    const start = baseOffset === checkpoint?.durableSegment ? checkpoint.durablePosition : 0
+    const path = `${context.directory}/${segmentFileName(baseOffset, '.log')}`
+    const file = await context.storage.openFile(path, context.readOnly ? 'read' : 'write')
+    try {
+      const size = await file.size()
+      if (size < start) {
+        this.damage(baseOffset, size, 'file is too short', checkpoint!.segments.at(-1)![0], checkpoint!.durableOffset)
+        this.rollFirst = true
+        return { segment: new Segment(context, baseOffset, size, false), isTorn: false }
+      }
+      const end = await this.scanSegment(file, start, size)
+      const isTorn = end < size
+      if (!context.readOnly) {
+        if (isTorn) await this.cut(file, end, size, later)
+        if (end > start) await rewrite(file, start, end)
+        if (isTorn || end > start) await file.sync()
+      }
+      return { segment: new Segment(context, baseOffset, end, clean && end === start), isTorn }
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Returns the end of what is valid, or of the file where damage is left inside it. */
+  private async scanSegment(file: StorageFile, start: number, size: number): Promise<number> {
+    const { epochs } = this
+    const { checkpoint } = this.request
+    let position = start
+    for (;;) {
+      const end = await scanBatches(file, position, size, 'checksum', ({ header }): BatchFault | null => {
+        const lastEpoch = epochs.at(-1)?.epoch ?? -1
+        const newEpoch = header.leaderEpoch > lastEpoch
+        if (header.baseOffset < this.expected || header.leaderEpoch < lastEpoch) return 'offset'
+        if (header.baseOffset > this.expected && !newEpoch) {
+          if (checkpoint !== null && !checkpoint.sparse) return 'offset'
+          this.sawGap = true
+        }
+        if (newEpoch) epochs.push({ epoch: header.leaderEpoch, startOffset: header.baseOffset })
+        this.expected = header.lastOffset + 1
+        return null
+      })
+      this.report.scannedBytes += end.position - position
+      if (end.fault === null || checkpoint !== null) return end.position
+      const next = await findNextBatch(file, end.position + 1, size, this.expected)
+      if (next === null) return end.position
+      this.damageAt(file.path, end.position, end.fault, this.expected, next.header.baseOffset)
+      this.expected = next.header.baseOffset
+      position = next.position
+    }
+  }
+
+  /** Saves and cuts the bytes from `end` on, and puts the segments after this one aside. */
+  private async cut(file: StorageFile, end: number, size: number, later: number[]): Promise<void> {
+    const { storage, directory } = this.context
+    const { saveDirectory } = this.request
+    const partition = directory.slice(directory.lastIndexOf('/') + 1)
+    this.report.cutBytes += size - end
+    const tail = await readTail(file, end, size)
+    await storage.makeDirectory(saveDirectory)
+    if (tail !== null) {
+      const path = `${saveDirectory}/${partition}-${file.path.slice(file.path.lastIndexOf('/') + 1, -4)}-${end}.cut`
+      await removeIfPresent(this.context, path)
+      const copy = await storage.openFile(path, 'create')
+      try {
+        writeFully(copy, tail, 0)
+        await copy.sync()
+      } finally {
+        await copy.close()
+      }
+      this.report.savedTo.push(path)
+    }
+    for (const baseOffset of later) {
+      const from = `${directory}/${segmentFileName(baseOffset, '.log')}`
+      const to = `${saveDirectory}/${partition}-${segmentFileName(baseOffset, '.log')}`
+      await storage.rename(from, to)
+      this.report.savedTo.push(to)
+      await removeIfPresent(this.context, `${directory}/${segmentFileName(baseOffset, '.index')}`)
+      await removeIfPresent(this.context, `${directory}/${segmentFileName(baseOffset, '.timeindex')}`)
+    }
+    await storage.syncDirectory(saveDirectory)
+    if (later.length > 0) await storage.syncDirectory(directory)
+    await file.truncate(end)
+  }
+
+  private damage(baseOffset: number, position: number, reason: string, offset: number, nextOffset: number): void {
+    this.damageAt(`${this.context.directory}/${segmentFileName(baseOffset, '.log')}`, position, reason, offset, nextOffset)
+  }
+
+  private damageAt(path: string, position: number, reason: string, offset: number, nextOffset: number): void {
+    this.report.damage.push({ path, position, reason, offset, nextOffset })
+  }
+}
+
+/** The bytes to keep for diagnosis; null when they are all zeros, as in a file that grew before its data came. */
+async function readTail(file: StorageFile, start: number, end: number): Promise<Buffer | null> {
+  const bytes = Buffer.allocUnsafeSlow(Math.min(end - start, MAX_SAVED_BYTES))
+  const tail = bytes.subarray(0, await readFully(file, bytes, start))
+  return tail.every((byte) => byte === 0) ? null : tail
+}
+
+/** Writes a range over itself, so that the pages are dirty again and the sync that follows means something. */
+async function rewrite(file: StorageFile, start: number, end: number): Promise<void> {
+  const chunk = Buffer.allocUnsafeSlow(Math.min(COPY_CHUNK_BYTES, end - start))
+  for (let position = start; position < end; ) {
+    const length = await readFully(file, chunk.subarray(0, Math.min(chunk.length, end - position)), position)
+    writeFully(file, chunk.subarray(0, length), position)
+    position += length
+  }
+}
+
+async function removeIfPresent(context: SegmentContext, path: string): Promise<void> {
+  await context.storage.removeFile(path).catch((error: unknown) => {
+    if (systemErrorCode(error) !== 'ENOENT') throw error
+  })
+}
