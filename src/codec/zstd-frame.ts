@@ -55,6 +55,7 @@ export function findZstdFrames(bytes: Buffer): ZstdFrame[] {
   return frames
 }
 
+/** Walks one frame. Its end may lie behind the bytes. */
 function walkFrame(bytes: Buffer, start: number): ZstdFrame {
   const descriptor = bytes[start + 4]
   const singleSegment = (descriptor & 0x20) !== 0
@@ -73,9 +74,7 @@ function walkFrame(bytes: Buffer, start: number): ZstdFrame {
     maxOutput += type === 2 ? MAX_BLOCK_BYTES : size
     position += 3 + (type === 1 ? 1 : size)
   }
-  const end = position + ((descriptor & 0x04) !== 0 ? 4 : 0)
-  if (end > bytes.length) throw cutShort()
-  return { start, end, maxOutput }
+  return { start, end: position + ((descriptor & 0x04) !== 0 ? 4 : 0), maxOutput }
 }
 
 function cutShort(): Error {

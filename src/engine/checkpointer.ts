@@ -8,6 +8,7 @@ const CHECKPOINT_INTERVAL_BYTES = 16 * 1024 * 1024
 export class Checkpointer {
   private running: Promise<void> | null = null
   private next: Promise<void> | null = null
+  private background: Promise<void> | null = null
   private bytesSince = 0
 
   /**
@@ -37,11 +38,17 @@ export class Checkpointer {
     if (this.bytesSince < CHECKPOINT_INTERVAL_BYTES) return
     this.bytesSince = 0
     // a checkpoint that lags costs recovery time, nothing else; one that is needed is stored, and fails, elsewhere
-    this.writeIndexes().then(() => this.store()).catch(() => {})
+    this.background ??= this.writeIndexes()
+      .then(() => this.store())
+      .catch(() => {})
+      .finally(() => {
+        this.background = null
+      })
   }
 
   /** Resolves when no write is under way. */
   async idle(): Promise<void> {
+    await this.background
     while (this.running !== null) await (this.next ?? this.running).catch(() => {})
   }
 

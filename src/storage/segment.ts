@@ -52,6 +52,8 @@ export class Segment {
   private files: SegmentFiles | null = null
   private users = 0
   private removed = false
+  /** Settles, never rejects, when the last write of the index files has ended. */
+  private indexWriting: Promise<void> = Promise.resolve()
 
   private bytesSinceIndexEntry = 0
   private maxTimestamp = -Infinity
@@ -237,10 +239,15 @@ export class Segment {
 
   /** Writes to the index files what they lack. `sync`: make it survive a power cut. */
   async writeIndexes(options: { sync: boolean }): Promise<void> {
-    await this.use(async ({ offsetIndex, timeIndex }) => {
-      await this.writeIndex('.index', offsetIndex.entries, options.sync)
-      await this.writeIndex('.timeindex', timeIndex.entries, options.sync)
-    })
+    // a checkpoint in the background may be at it
+    const writing = this.indexWriting.then(() =>
+      this.use(async ({ offsetIndex, timeIndex }) => {
+        await this.writeIndex('.index', offsetIndex.entries, options.sync)
+        await this.writeIndex('.timeindex', timeIndex.entries, options.sync)
+      }),
+    )
+    this.indexWriting = writing.catch(() => {})
+    return writing
   }
 
   private async writeIndex(suffix: '.index' | '.timeindex', entries: IndexEntries, sync: boolean): Promise<void> {

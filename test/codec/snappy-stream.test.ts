@@ -52,6 +52,7 @@ test.each([
   ['a literal with one byte of length', [70, 60 << 2, 69, ...Buffer.alloc(70)]],
   ['a literal with four bytes of length', [70, 63 << 2, 69, 0, 0, 0, ...Buffer.alloc(70)]],
   ['the longest copy of the first kind', [15, ...literal('abcd'), (7 << 2) | 1, 4]],
+  ['a copy of the first kind from 256 back', [0x84, 2, 61 << 2, 0xff, 0, ...Buffer.alloc(256), (1 << 5) | 1, 0]],
   ['the longest copy of the second kind', [68, ...literal('abcd'), (63 << 2) | 2, 1, 0]],
   ['the longest copy of the third kind', [68, ...literal('abcd'), (63 << 2) | 3, 4, 0, 0, 0]],
 ])('takes a block of %s', (_, block) => {

@@ -281,7 +281,8 @@ describe('what was not synced survives a power cut', () => {
           choose: ({ index }) => ofWrites[index],
           keepTruncate: ({ index }) => ofTruncates[index] > 0,
         })
-        expect(await read(crashed, '/a'), `seed ${random.seed} round ${round}: ${counts.join()}`).toBe(model.image((index) => counts[index]))
+        const image = model.image((index) => counts[index])
+        expect(await read(crashed, '/a'), `seed ${random.seed} round ${round}: ${counts.join()}`).toBe(image)
       }
     }
   })
