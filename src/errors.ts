@@ -91,7 +91,10 @@ const SYSTEM_ERRORS: Record<string, { code: ErrorCode; advice: string }> = {
   EDQUOT: { code: 'DISK_FULL', advice: 'raise the quota or free some space: appends succeed again by themselves' },
   EACCES: { code: 'PERMISSION_DENIED', advice: 'give this user read and write permission' },
   EPERM: { code: 'PERMISSION_DENIED', advice: 'give this user read and write permission' },
-  EROFS: { code: 'PERMISSION_DENIED', advice: 'the file system is mounted read-only: remount it, or open with readOnly' },
+  EROFS: {
+    code: 'PERMISSION_DENIED',
+    advice: 'the file system is mounted read-only: remount it, or open with readOnly',
+  },
   ENOTDIR: { code: 'NOT_A_DIRECTORY', advice: 'name a directory' },
 }
 
@@ -109,7 +112,10 @@ export function systemErrorCode(error: unknown): string | undefined {
 export function storageError(error: unknown, doing: string, details: ErrorDetails): VarveError {
   if (error instanceof VarveError) return error
   const system = systemErrorCode(error) ?? ''
-  const known = SYSTEM_ERRORS[system] ?? { code: 'KAFKA_STORAGE_ERROR' as const, advice: 'check the disk, then open the log again' }
+  const known = SYSTEM_ERRORS[system] ?? {
+    code: 'KAFKA_STORAGE_ERROR' as const,
+    advice: 'check the disk, then open the log again',
+  }
   const reason = error instanceof Error ? error.message : String(error)
   return new VarveError(known.code, `cannot ${doing}: ${reason}; ${known.advice}`, { details, cause: error })
 }

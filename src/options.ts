@@ -8,29 +8,37 @@ export type Check = (value: unknown) => string | null
 /** An integer in [min, max]. */
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Check {
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
-  return (value) => (Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max ? null : `must be an integer ${range}`)
+  return (value) =>
+    Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max
+      ? null
+      : `must be an integer ${range}`
 }
 
 /** A number of milliseconds, fractions allowed. */
 export function milliseconds(min: number): Check {
-  return (value) => (typeof value === 'number' && value >= min && value < Infinity ? null : `must be a number of at least ${min} (ms)`)
+  return (value) =>
+    typeof value === 'number' && value >= min && value < Infinity ? null : `must be a number of at least ${min} (ms)`
 }
 
 /** One of some strings. */
 export function oneOf(values: readonly string[]): Check {
-  return (value) => (values.includes(value as string) ? null : `must be one of ${values.map((v) => `'${v}'`).join(', ')}`)
+  return (value) =>
+    values.includes(value as string) ? null : `must be one of ${values.map((v) => `'${v}'`).join(', ')}`
 }
 
 export const boolean: Check = (value) => (typeof value === 'boolean' ? null : 'must be true or false')
 
-export const nonEmptyString: Check = (value) => (typeof value === 'string' && value !== '' ? null : 'must be a string that is not empty')
+export const nonEmptyString: Check = (value) =>
+  typeof value === 'string' && value !== '' ? null : 'must be a string that is not empty'
 
 export const abortSignal: Check = (value) => (value instanceof AbortSignal ? null : 'must be an AbortSignal')
 
 /** An object that has all of some methods: an injected storage, clock or codec. */
 export function withMethods(...names: string[]): Check {
   return (value) => {
-    const missing = names.find((name) => typeof (value as Record<string, unknown> | null | undefined)?.[name] !== 'function')
+    const missing = names.find(
+      (name) => typeof (value as Record<string, unknown> | null | undefined)?.[name] !== 'function',
+    )
     return missing === undefined ? null : `must be an object with a method '${missing}'`
   }
 }
@@ -49,22 +57,32 @@ export function anyOf(...checks: Check[]): Check {
  * @param required keys that must be there
  * @throws TypeError naming the option, the value and what it must be
  */
-export function checkOptions(call: string, options: unknown, checks: Record<string, Check>, required: readonly string[] = []): void {
+export function checkOptions(
+  call: string,
+  options: unknown,
+  checks: Record<string, Check>,
+  required: readonly string[] = [],
+): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new TypeError(`${call}: options must be an object, not ${show(options)}`)
   }
   for (const [key, value] of Object.entries(options)) {
     if (!Object.hasOwn(checks, key)) {
-      throw new TypeError(`${call}: unknown option '${key}'${suggest(key, Object.keys(checks))}; known options: ${Object.keys(checks).join(', ')}`)
+      throw new TypeError(
+        `${call}: unknown option '${key}'${suggest(key, Object.keys(checks))}; known options: ${Object.keys(checks).join(', ')}`,
+      )
     }
     if (value === undefined) continue
-    const fault = checks[key]!(value)
+    const fault = checks[key](value)
     if (fault === null) continue
     const message = `${call}: option '${key}' ${fault}, not ${show(value)}`
-    throw typeof value === 'number' && fault.includes('integer') && !Number.isNaN(value) ? new RangeError(message) : new TypeError(message)
+    throw typeof value === 'number' && fault.includes('integer') && !Number.isNaN(value)
+      ? new RangeError(message)
+      : new TypeError(message)
   }
   for (const key of required) {
-    if ((options as Record<string, unknown>)[key] === undefined) throw new TypeError(`${call}: option '${key}' is required`)
+    if ((options as Record<string, unknown>)[key] === undefined)
+      throw new TypeError(`${call}: option '${key}' is required`)
   }
 }
 
@@ -79,6 +97,8 @@ export function show(value: unknown): string {
 
 function suggest(key: string, known: string[]): string {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z]/g, '')
-  const near = known.find((name) => plain(name) === plain(key) || plain(name).startsWith(plain(key)) || plain(key).startsWith(plain(name)))
+  const near = known.find(
+    (name) => plain(name) === plain(key) || plain(name).startsWith(plain(key)) || plain(key).startsWith(plain(name)),
+  )
   return near === undefined ? '' : ` (did you mean '${near}'?)`
 }

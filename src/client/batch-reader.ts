@@ -66,13 +66,15 @@ export class BatchReader {
     const either = signal === undefined ? done.signal : AbortSignal.any([done.signal, signal])
     const release = this.engine.clock.hold()
     try {
-      await Promise.race(this.cursors.map(async ({ partition, offset }) => {
-        try {
-          await partition.waitForRecords(offset, either)
-        } catch (error) {
-          if (!done.signal.aborted) throw error
-        }
-      }))
+      await Promise.race(
+        this.cursors.map(async ({ partition, offset }) => {
+          try {
+            await partition.waitForRecords(offset, either)
+          } catch (error) {
+            if (!done.signal.aborted) throw error
+          }
+        }),
+      )
     } finally {
       done.abort()
       release()
@@ -116,7 +118,7 @@ export class BatchReader {
   /** Reads on in the next partition that has anything, once round. */
   private async fillNext(): Promise<RecordBatch | null> {
     for (let tried = 0; tried <= this.cursors.length; tried++) {
-      const cursor = await this.fill(this.cursors[this.current]!)
+      const cursor = await this.fill(this.cursors[this.current])
       const batch = cursor.take()
       // damage shows at the second look: take nothing and fill throws
       if (batch !== null) return batch

@@ -42,16 +42,20 @@ export function startingPlaces(call: string, topic: Topic, options: ReadOptions)
   const { from = 'earliest', partition } = options
   const places = new Map<number, ReadPosition>()
   if (typeof from === 'object' && from !== null && !('timestamp' in from)) {
-    if (partition !== undefined) throw new TypeError(`${call}: give either a 'partition' or a map of partitions as 'from'`)
-    for (const [key, place] of Object.entries(from)) places.set(checkPartition(topic, Number(key)), checkPlace(call, place as ReadPosition))
+    if (partition !== undefined)
+      throw new TypeError(`${call}: give either a 'partition' or a map of partitions as 'from'`)
+    for (const [key, place] of Object.entries(from))
+      places.set(checkPartition(topic, Number(key)), checkPlace(call, place))
     if (places.size === 0) throw new TypeError(`${call}: the map in 'from' names no partition`)
     return places
   }
-  const place = checkPlace(call, from as ReadPosition)
+  const place = checkPlace(call, from)
   if (partition !== undefined) return places.set(checkPartition(topic, partition), place)
   if (typeof place === 'number' && topic.partitions.length > 1) {
     const advice = `give a 'partition', or a map { 0: offset, 1: offset }`
-    throw new TypeError(`${call}: an offset is about one partition, and topic '${topic.name}' has ${topic.partitions.length}: ${advice}`)
+    throw new TypeError(
+      `${call}: an offset is about one partition, and topic '${topic.name}' has ${topic.partitions.length}: ${advice}`,
+    )
   }
   for (let index = 0; index < topic.partitions.length; index++) places.set(index, place)
   return places

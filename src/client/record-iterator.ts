@@ -31,9 +31,11 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
   /** Steps that are asked for while one is under way follow it in order. */
   private wait(): Promise<IteratorResult<T>> {
     const step = (this.last ?? Promise.resolve()).then(() => this.step())
-    const settled = step.catch(() => {}).then(() => {
-      if (this.last === settled) this.last = null
-    })
+    const settled = step
+      .catch(() => {})
+      .then(() => {
+        if (this.last === settled) this.last = null
+      })
     this.last = settled
     return step
   }
@@ -86,7 +88,7 @@ export class RecordIterator extends StepIterator<ConsumerRecord> {
   }
 
   protected ready(): ConsumerRecord | null {
-    return this.index < this.records.length ? this.records[this.index++]! : null
+    return this.index < this.records.length ? this.records[this.index++] : null
   }
 
   protected async advance(): Promise<ConsumerRecord | null> {
@@ -132,9 +134,13 @@ export class TimeOrderIterator extends StepIterator<ConsumerRecord> {
         const head = (this.heads[i] ??= { records: [], index: 0 })
         if (head.index >= head.records.length) await this.refill(i, head)
         const record = head.records[head.index]
-        if (record !== undefined && (earliest === null || record.timestamp < earliest.records[earliest.index]!.timestamp)) earliest = head
+        if (
+          record !== undefined &&
+          (earliest === null || record.timestamp < earliest.records[earliest.index].timestamp)
+        )
+          earliest = head
       }
-      if (earliest !== null) return earliest.records[earliest.index++]!
+      if (earliest !== null) return earliest.records[earliest.index++]
       if (!this.follow) return null
       await this.reader.waitForRecords()
     }
@@ -144,7 +150,7 @@ export class TimeOrderIterator extends StepIterator<ConsumerRecord> {
     head.records = []
     head.index = 0
     while (head.records.length === 0) {
-      const batch = this.cursors[index]!.take() ?? (await this.reader.fill(this.cursors[index]!)).take()
+      const batch = this.cursors[index].take() ?? (await this.reader.fill(this.cursors[index])).take()
       if (batch === null) return
       head.records = batch.records()
     }

@@ -128,14 +128,22 @@ export class Varve implements AsyncDisposable {
    *
    * @throws VarveError OFFSET_OUT_OF_RANGE beyond the high watermark
    */
-  async deleteRecords(name: string, options: { partition: number; beforeOffset: number }): Promise<{ logStartOffset: number }> {
+  async deleteRecords(
+    name: string,
+    options: { partition: number; beforeOffset: number },
+  ): Promise<{ logStartOffset: number }> {
     this.engine.throwIfNotWritable()
-    checkOptions('deleteRecords', options, { partition: integer(0), beforeOffset: integer(0) }, ['partition', 'beforeOffset'])
+    checkOptions('deleteRecords', options, { partition: integer(0), beforeOffset: integer(0) }, [
+      'partition',
+      'beforeOffset',
+    ])
     const partition = this.engine.topic(name).partition(options.partition)
     const { beforeOffset } = options
     if (beforeOffset > partition.highWatermark) {
       const message = `cannot delete up to offset ${beforeOffset} of ${name}-${partition.partition}: it ends at ${partition.highWatermark}`
-      throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic: name, partition: partition.partition, offset: beforeOffset } })
+      throw new VarveError('OFFSET_OUT_OF_RANGE', message, {
+        details: { topic: name, partition: partition.partition, offset: beforeOffset },
+      })
     }
     await this.engine.moveLogStart(partition, async () => beforeOffset)
     return { logStartOffset: partition.log.logStartOffset }
@@ -155,7 +163,7 @@ export class Varve implements AsyncDisposable {
     try {
       return this.writableTopic(topic).append(record, options)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 
@@ -167,7 +175,11 @@ export class Varve implements AsyncDisposable {
    *
    * @throws what `append` throws
    */
-  async appendBatch(topic: string, records: readonly ProducerRecord[], options?: AppendOptions): Promise<AppendResult[]> {
+  async appendBatch(
+    topic: string,
+    records: readonly ProducerRecord[],
+    options?: AppendOptions,
+  ): Promise<AppendResult[]> {
     return this.writableTopic(topic).appendBatch(records, options)
   }
 
@@ -230,7 +242,11 @@ export class Varve implements AsyncDisposable {
   private reader(call: string, name: string, options: ReadOptions): BatchReader {
     const topic = this.engine.topic(name)
     const places = startingPlaces(call, topic, options)
-    return new BatchReader(this.engine, new Map([...places].map(([index, place]) => [topic.partition(index), place])), options)
+    return new BatchReader(
+      this.engine,
+      new Map([...places].map(([index, place]) => [topic.partition(index), place])),
+      options,
+    )
   }
 }
 

@@ -93,7 +93,9 @@ export function loadZstd(): Compressor | MissingCompressor {
       // with its size known, a small batch does not ask its readers for a window of 2 MiB
       compress: (bytes) => zstdCompressSync(bytes, { pledgedSrcSize: bytes.length }),
       decompress: (bytes, maxBytes) =>
-        decompressZstd(bytes, maxBytes, Infinity, (frame, maxOutputLength) => zstdDecompressSync(frame, { maxOutputLength })),
+        decompressZstd(bytes, maxBytes, Infinity, (frame, maxOutputLength) =>
+          zstdDecompressSync(frame, { maxOutputLength }),
+        ),
     }
   }
   const { exports: addon, error } = loadOptional<typeof NodeZstd>('@toondepauw/node-zstd')
@@ -102,7 +104,8 @@ export function loadZstd(): Compressor | MissingCompressor {
   const decoder = new addon.Decoder()
   return {
     compress: (bytes) => encoder.encodeSync(bytes),
-    decompress: (bytes, maxBytes) => decompressZstd(bytes, maxBytes, UNCAPPED_SLACK, (frame) => decoder.decodeSync(frame)),
+    decompress: (bytes, maxBytes) =>
+      decompressZstd(bytes, maxBytes, UNCAPPED_SLACK, (frame) => decoder.decodeSync(frame)),
   }
 }
 

@@ -1,5 +1,13 @@
 import { VarveError } from '../errors.ts'
-import { gzip, loadLz4, loadSnappy, loadZstd, none, type Compressor, type MissingCompressor } from './compression-libraries.ts'
+import {
+  gzip,
+  loadLz4,
+  loadSnappy,
+  loadZstd,
+  none,
+  type Compressor,
+  type MissingCompressor,
+} from './compression-libraries.ts'
 
 /** Kafka's compression types; each one's index is its id in a batch's attributes. */
 export const compressionTypes = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
@@ -8,7 +16,13 @@ export const compressionTypes = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as con
 export type CompressionType = (typeof compressionTypes)[number]
 
 /** Kafka's ids, 0 to 4, by name. */
-export const compressionIds: Readonly<Record<CompressionType, number>> = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 }
+export const compressionIds: Readonly<Record<CompressionType, number>> = {
+  none: 0,
+  gzip: 1,
+  snappy: 2,
+  lz4: 3,
+  zstd: 4,
+}
 
 /**
  * Names the compression type of an id.
@@ -19,7 +33,10 @@ export const compressionIds: Readonly<Record<CompressionType, number>> = { none:
 export function compressionTypeOf(id: number): CompressionType {
   const type: CompressionType | undefined = compressionTypes[id]
   if (type !== undefined) return type
-  throw new VarveError('UNSUPPORTED_COMPRESSION_TYPE', `unknown compression id ${id}: read this batch with what wrote it`)
+  throw new VarveError(
+    'UNSUPPORTED_COMPRESSION_TYPE',
+    `unknown compression id ${id}: read this batch with what wrote it`,
+  )
 }
 
 /**
@@ -58,7 +75,11 @@ export function decompress(type: CompressionType, bytes: Uint8Array, maxBytes: n
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const advice = 'restore the batch from a copy or read on after it'
-    throw new VarveError('CORRUPT_MESSAGE', `cannot decompress ${bytes.length} bytes of ${type}: ${reason}; ${advice}`, { cause })
+    throw new VarveError(
+      'CORRUPT_MESSAGE',
+      `cannot decompress ${bytes.length} bytes of ${type}: ${reason}; ${advice}`,
+      { cause },
+    )
   }
 }
 
@@ -99,7 +120,9 @@ function compressorOf(type: CompressionType): Compressor {
   const compressor = load(type)
   if ('compress' in compressor) return compressor
   const { remedy, error } = compressor
-  throw new VarveError('UNSUPPORTED_COMPRESSION_TYPE', `${type} compression is not available here: ${remedy}`, { cause: error })
+  throw new VarveError('UNSUPPORTED_COMPRESSION_TYPE', `${type} compression is not available here: ${remedy}`, {
+    cause: error,
+  })
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,6 +1,12 @@
 import { VarveError } from '../errors.ts'
 import { compressionTypeOf, decompress } from './compression.ts'
-import { BATCH_HEADER_BYTES, compressionId, isControlBatch, TIMESTAMP_TYPE_BIT, type BatchHeader } from './record-batch.ts'
+import {
+  BATCH_HEADER_BYTES,
+  compressionId,
+  isControlBatch,
+  TIMESTAMP_TYPE_BIT,
+  type BatchHeader,
+} from './record-batch.ts'
 import type { ValueCodec } from './value-codec.ts'
 import { VarintReader } from './varint.ts'
 
@@ -107,7 +113,10 @@ function readBytes(bytes: Buffer, reader: VarintReader): Buffer | null {
   const start = reader.position
   // NaN and lengths past the end fail here alike
   if (!(length >= 0 && start + length <= bytes.length)) {
-    throw new VarveError('INVALID_RECORD', 'a record header reaches beyond its batch; read the record through valueBytes')
+    throw new VarveError(
+      'INVALID_RECORD',
+      'a record header reaches beyond its batch; read the record through valueBytes',
+    )
   }
   reader.position = start + length
   return bytes.subarray(start, reader.position)
@@ -156,7 +165,14 @@ export function decodeRecords(
     const valueStart = reader.position
     if (valueLength > 0) reader.position += valueLength
     // one check for all of them: NaN compares false, and a negative length cannot move the position back
-    if (!(reader.position < recordEnd && recordEnd <= end && keyLength >= -1 && valueLength >= -1 && offset <= header.lastOffset && timestampDelta === timestampDelta)) {
+    if (!(
+      reader.position < recordEnd &&
+      recordEnd <= end &&
+      keyLength >= -1 &&
+      valueLength >= -1 &&
+      offset <= header.lastOffset &&
+      timestampDelta === timestampDelta
+    )) {
       throw invalidRecords(context, baseOffset)
     }
     reader.position = recordEnd

@@ -67,7 +67,10 @@ function splitBlocks(bytes: Buffer): Buffer[] {
 }
 
 function startsStream(bytes: Buffer, position: number): boolean {
-  return bytes[position] === HEADER[0] && bytes.subarray(position, position + MAGIC_BYTES).equals(HEADER.subarray(0, MAGIC_BYTES))
+  return (
+    bytes[position] === HEADER[0] &&
+    bytes.subarray(position, position + MAGIC_BYTES).equals(HEADER.subarray(0, MAGIC_BYTES))
+  )
 }
 
 /** Reads the size that a raw block declares, a LEB128 uint32, and the position after it. */
@@ -115,5 +118,6 @@ export function checkSnappyBlock(block: Buffer): void {
       output += kind === 1 ? ((tag >>> 2) & 7) + 4 : (tag >>> 2) + 1
     }
   }
-  if (position !== block.length || output !== size) throw new Error(`a snappy block that does not hold its ${size} bytes`)
+  if (position !== block.length || output !== size)
+    throw new Error(`a snappy block that does not hold its ${size} bytes`)
 }

@@ -65,7 +65,7 @@ export class VarintReader {
   /** The next int32, or NaN. */
   varint(): number {
     const { bytes } = this
-    let byte = bytes[this.position++]!
+    let byte = bytes[this.position++]
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
     let zigzag = byte & 0x7f
     for (let shift = 7; shift < 35; shift += 7) {
@@ -81,7 +81,7 @@ export class VarintReader {
   /** The next int64 where it is a safe integer, else NaN. */
   varlong(): number {
     const { bytes } = this
-    let byte = bytes[this.position++]!
+    let byte = bytes[this.position++]
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
     let zigzag = byte & 0x7f
     let factor = 0x80

@@ -41,7 +41,7 @@ export function findZstdFrames(bytes: Buffer): ZstdFrame[] {
   while (position < bytes.length) {
     if (position + 8 > bytes.length) throw cutShort()
     const magic = bytes.readUInt32LE(position)
-    if (((magic & 0xfffffff0) >>> 0) === SKIPPABLE_MAGIC) {
+    if ((magic & 0xfffffff0) >>> 0 === SKIPPABLE_MAGIC) {
       position += 8 + bytes.readUInt32LE(position + 4)
       continue
     }
@@ -64,7 +64,7 @@ function walkFrame(bytes: Buffer, start: number): ZstdFrame {
   let position = start + 5 + (singleSegment ? 0 : 1) + dictionaryIdBytes + contentSizeBytes
 
   let maxOutput = 0
-  for (let last = false; !last; ) {
+  for (let last = false; !last;) {
     if (position + 3 > bytes.length) throw cutShort()
     const header = bytes.readUIntLE(position, 3)
     const type = (header >>> 1) & 3

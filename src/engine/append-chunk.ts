@@ -43,7 +43,12 @@ export class AppendChunk {
     return this.encoder.sizeBytes
   }
 
-  addRecord(result: AppendResult, key: Uint8Array | null, value: Uint8Array | null, headers: readonly EncodedHeader[]): void {
+  addRecord(
+    result: AppendResult,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers: readonly EncodedHeader[],
+  ): void {
     this.encoder.append(key, value, headers, result.timestamp)
     this.results.push(result)
   }
@@ -76,17 +81,17 @@ export class AppendChunk {
   /** Gives the records their offsets, and under LogAppendTime the timestamps that their batches got. */
   assignOffsets(baseOffset: number, appendTime: boolean): void {
     const { results } = this
-    for (let i = 0; i < results.length; i++) results[i]!.offset = baseOffset + i
+    for (let i = 0; i < results.length; i++) results[i].offset = baseOffset + i
     if (!appendTime) return
     let index = 0
     for (const batch of this.encoded!.batches) {
-      for (let i = 0; i < batch.recordCount; i++) results[index++]!.timestamp = batch.maxTimestamp
+      for (let i = 0; i < batch.recordCount; i++) results[index++].timestamp = batch.maxTimestamp
     }
   }
 
   acknowledge(): void {
     const { resolves, values } = this
-    for (let i = 0; i < resolves.length; i++) resolves[i]!(values[i])
+    for (let i = 0; i < resolves.length; i++) resolves[i](values[i])
   }
 
   /**
@@ -96,8 +101,8 @@ export class AppendChunk {
    */
   reject(error: unknown, written = 0): boolean {
     let kept = 0
-    while (kept < this.ends.length && this.ends[kept]! <= written) kept++
-    for (let i = kept; i < this.rejects.length; i++) this.rejects[i]!(error)
+    while (kept < this.ends.length && this.ends[kept] <= written) kept++
+    for (let i = kept; i < this.rejects.length; i++) this.rejects[i](error)
     this.resolves = this.resolves.slice(0, kept)
     this.rejects = this.rejects.slice(0, kept)
     this.values = this.values.slice(0, kept)

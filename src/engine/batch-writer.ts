@@ -54,6 +54,8 @@ export class BatchWriter {
   private closed: VarveError | null = null
   private turnStartMs = 0
 
+  /** As it was when `configure` was last called: a change of mode takes effect between two tasks. */
+  private mode!: Flush
   private window: LossWindow | null = null
   private syncing: Promise<void> | null = null
   private cancelTimer: (() => void) | null = null
@@ -69,8 +71,8 @@ export class BatchWriter {
 
   /** Takes over a changed configuration. Called as a task of this loop, when everything is synced. */
   configure(): void {
-    const flush = this.context.flush()
-    this.window = typeof flush === 'object' ? new LossWindow(flush) : null
+    this.mode = this.context.flush()
+    this.window = typeof this.mode === 'object' ? new LossWindow(this.mode) : null
     this.spareEncoder = null
   }
 
@@ -167,10 +169,15 @@ export class BatchWriter {
     return new BatchEncoder({ batchBytes, compressionType, timestampType, now: () => this.context.clock.now() })
   }
 
-  private endCall(chunk: AppendChunk, value: unknown, resolve: (value: any) => void, reject: (error: unknown) => void): void {
+  private endCall(
+    chunk: AppendChunk,
+    value: unknown,
+    resolve: (value: any) => void,
+    reject: (error: unknown) => void,
+  ): void {
     chunk.addCall(value, resolve, reject)
     // a guarded call stands alone, and so does every call when each is to have its own sync
-    if (chunk.expectedOffset !== null || this.context.flush() === 'each') chunk.sealed = true
+    if (chunk.expectedOffset !== null || this.mode === 'each') chunk.sealed = true
     this.schedule()
   }
 
@@ -184,11 +191,11 @@ export class BatchWriter {
     const { clock } = this.context
     while (this.queue.length > 0) {
       // callers that were just acknowledged append again in the meantime; and a loop of promises alone would starve timers
-      if (acknowledgesDurably(this.context.flush()) || clock.monotonicMs() - this.turnStartMs > MAX_TURN_MS) {
+      if (acknowledgesDurably(this.mode) || clock.monotonicMs() - this.turnStartMs > MAX_TURN_MS) {
         await new Promise<void>((resolve) => clock.defer(resolve))
         this.turnStartMs = clock.monotonicMs()
       }
-      const first = this.queue[0]!
+      const first = this.queue[0]
       if (first instanceof AppendChunk) await this.commitOrFail(this.takeRound())
       else {
         this.queue.shift()
@@ -212,11 +219,11 @@ export class BatchWriter {
   private takeRound(): AppendChunk[] {
     let count = 0
     while (count < this.queue.length && this.queue[count] instanceof AppendChunk) count++
-    return this.queue.splice(0, this.context.flush() === 'each' ? 1 : count) as AppendChunk[]
+    return this.queue.splice(0, this.mode === 'each' ? 1 : count) as AppendChunk[]
   }
 
   private async commit(round: AppendChunk[]): Promise<void> {
-    if (acknowledgesDurably(this.context.flush())) return this.commitDurably(round)
+    if (acknowledgesDurably(this.mode)) return this.commitDurably(round)
     for (const chunk of round) {
       const { sizeBytes } = chunk
       const records = chunk.results.length
@@ -229,7 +236,10 @@ export class BatchWriter {
       }
       if (!(await this.write(chunk))) continue
       if (window?.isTooLarge(sizeBytes, records)) {
-        await this.syncAll().then(() => this.acknowledge(chunk), (error: unknown) => chunk.reject(error))
+        await this.syncAll().then(
+          () => this.acknowledge(chunk),
+          (error: unknown) => chunk.reject(error),
+        )
       } else {
         this.acknowledge(chunk)
         this.acknowledgedUnsynced(sizeBytes, records)
@@ -264,10 +274,10 @@ export class BatchWriter {
     try {
       const { bytes, batches } = chunk.finish()
       this.checkExpectedOffset(chunk)
-      if (!acknowledgesDurably(this.context.flush())) await this.reserve(chunk.results.length)
+      if (!acknowledgesDurably(this.mode)) await this.reserve(chunk.results.length)
       baseOffset = log.logEndOffset
-      for (let i = 0; i < batches.length; ) {
-        if (log.mustPrepare(batches[i]!, NOTHING_BEFORE)) await log.prepare(batches[i]!)
+      for (let i = 0; i < batches.length;) {
+        if (log.mustPrepare(batches[i], NOTHING_BEFORE)) await log.prepare(batches[i])
         const run = this.fittingRun(batches, i)
         log.append({ bytes, batches: run })
         written = log.logEndOffset - baseOffset
@@ -303,10 +313,10 @@ export class BatchWriter {
     const before = { sizeBytes: 0, recordCount: 0 }
     let end = first
     do {
-      before.sizeBytes += batches[end]!.sizeBytes
-      before.recordCount += batches[end]!.recordCount
+      before.sizeBytes += batches[end].sizeBytes
+      before.recordCount += batches[end].recordCount
       end++
-    } while (end < batches.length && !this.log.mustPrepare(batches[end]!, before))
+    } while (end < batches.length && !this.log.mustPrepare(batches[end], before))
     return first === 0 && end === batches.length ? (batches as BatchSpan[]) : batches.slice(first, end)
   }
 

@@ -1,5 +1,9 @@
 /** Calls `action` for every item, at most `limit` at a time; results in order. The first failure is thrown, after all ended. */
-export async function mapBounded<T, R>(items: readonly T[], limit: number, action: (item: T) => Promise<R>): Promise<R[]> {
+export async function mapBounded<T, R>(
+  items: readonly T[],
+  limit: number,
+  action: (item: T) => Promise<R>,
+): Promise<R[]> {
   const results = Array<R>(items.length)
   const failures: unknown[] = []
   let next = 0
@@ -7,7 +11,7 @@ export async function mapBounded<T, R>(items: readonly T[], limit: number, actio
     while (next < items.length && failures.length === 0) {
       const index = next++
       try {
-        results[index] = await action(items[index]!)
+        results[index] = await action(items[index])
       } catch (error) {
         failures.push(error)
       }

@@ -24,11 +24,13 @@ export class Checkpointer {
 
   /** Resolves when everything that is true now survives a power cut. */
   store(): Promise<void> {
-    if (this.running === null) return (this.running = this.write())
-    this.next ??= this.running.catch(() => {}).then(() => {
-      this.next = null
-      return (this.running = this.write())
-    })
+    if (this.running === null) return this.start()
+    this.next ??= this.running
+      .catch(() => {})
+      .then(() => {
+        this.next = null
+        return this.start()
+      })
     return this.next
   }
 
@@ -52,13 +54,19 @@ export class Checkpointer {
     while (this.running !== null) await (this.next ?? this.running).catch(() => {})
   }
 
+  private start(): Promise<void> {
+    const writing = this.write().finally(() => {
+      if (this.running === writing) this.running = null
+    })
+    this.running = writing
+    return writing
+  }
+
   private async write(): Promise<void> {
     try {
       await this.files.store(this.snapshot())
     } catch (error) {
       throw storageError(error, `write the checkpoint of '${this.directory}'`, { path: this.directory })
-    } finally {
-      this.running = null
     }
   }
 }

@@ -40,7 +40,7 @@ export function directoryBase(name: string, topicId: string, taken: ReadonlySet<
 /** Splits `<topic>-<partition>` at the last '-'; null for any other name. */
 export function parseDirectoryName(name: string): { base: string; partition: number } | null {
   const parts = /^(.+)-(0|[1-9]\d{0,8})$/.exec(name)
-  return parts === null ? null : { base: parts[1]!, partition: Number(parts[2]) }
+  return parts === null ? null : { base: parts[1], partition: Number(parts[2]) }
 }
 
 /** The name that a directory of a deleted topic gets until its files are gone. */
@@ -85,7 +85,11 @@ export async function holdsRecords(storage: Storage, directory: string): Promise
 }
 
 /** The directories under `root` that look like partitions and are not `known`. */
-export async function findUnknownDirectories(storage: Storage, root: string, known: ReadonlySet<string>): Promise<UnknownDirectory[]> {
+export async function findUnknownDirectories(
+  storage: Storage,
+  root: string,
+  known: ReadonlySet<string>,
+): Promise<UnknownDirectory[]> {
   const found: UnknownDirectory[] = []
   for (const { name, kind } of await storage.list(root)) {
     const parsed = parseDirectoryName(name)

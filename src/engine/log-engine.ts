@@ -1,6 +1,6 @@
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
-import { storageError, VarveError } from '../errors.ts'
+import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import { boolean, checkOptions, integer, nonEmptyString, withMethods } from '../options.ts'
 import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
@@ -119,11 +119,8 @@ export class LogEngine {
     let lock: DirectoryLock | null = null
     const files = new CheckpointFiles(storage, directory)
     try {
-      if (readOnly) await storage.list(directory)
-      else {
-        await storage.makeDirectory(directory)
-        lock = await storage.lockDirectory(directory)
-      }
+      await prepareDirectory(storage, directory, readOnly)
+      if (!readOnly) lock = await storage.lockDirectory(directory)
       const loaded = await files.load()
       const engine = new LogEngine(directory, options, storage, clock, random, lock, loaded, files)
       await engine.start(started)
@@ -145,20 +142,31 @@ export class LogEngine {
 
   private async start(started: number): Promise<void> {
     const { checkpoint, damaged } = this.loaded
+    const known = await this.hasCatalog()
+    // a directory gets its checkpoint before its catalog
+    if (known && checkpoint === null && damaged.length === 0) damaged.push(`${this.directory}/checkpoint-a`)
+    const clean = damaged.length === 0 && (checkpoint?.clean ?? true)
     if (!this.readOnly) await this.checkpointer.store()
-    const known = await this.openCatalog()
-    const clean = damaged.length === 0 && (checkpoint?.clean ?? !known)
+    await this.openCatalog(known)
     if (!this.readOnly) await completeDeletions(this.storage, this.directory, this.catalog)
     await mapBounded(this.catalog.topics, OPEN_AT_ONCE, (record) => this.openTopic(record))
     const unknownDirectories = await this.findUnknown()
-    const damage: Damage[] = damaged.map((path) => ({ path, position: 0, reason: 'checkpoint is damaged', offset: 0, nextOffset: 0 }))
+    const damage: Damage[] = damaged.map((path) => ({
+      path,
+      position: 0,
+      reason: 'checkpoint is damaged or missing',
+      offset: 0,
+      nextOffset: 0,
+    }))
     for (const report of this.reports) damage.push(...report.damage)
     this.recovery = {
       clean,
       ms: this.clock.monotonicMs() - started,
       scannedBytes: this.reports.reduce((sum, report) => sum + report.scannedBytes, 0),
       cutBytes: this.reports.reduce((sum, report) => sum + report.cutBytes, 0),
-      partitions: this.reports.filter((report) => report.scannedBytes + report.cutBytes + report.skippedOffsets + report.damage.length > 0),
+      partitions: this.reports.filter(
+        (report) => report.scannedBytes + report.cutBytes + report.skippedOffsets + report.damage.length > 0,
+      ),
       damage,
       unknownDirectories,
     }
@@ -169,27 +177,42 @@ export class LogEngine {
     this.scheduleRetention()
   }
 
-  /** @returns whether there was a catalog before */
-  private async openCatalog(): Promise<boolean> {
+  private async hasCatalog(): Promise<boolean> {
+    const entries = await this.storage.list(this.directory)
+    return entries.some((entry) => entry.name === partitionDirectory(CATALOG_TOPIC, 0))
+  }
+
+  private async openCatalog(known: boolean): Promise<void> {
     const { storage } = this
     const name = partitionDirectory(CATALOG_TOPIC, 0)
-    const known = (await storage.list(this.directory)).some((entry) => entry.name === name)
-    if (!known && !this.readOnly) {
+    if (!known && this.readOnly) {
+      const message = `'${this.directory}' holds no log: open it without readOnly to start one`
+      throw new VarveError('NOT_A_DIRECTORY', message, { details: { path: this.directory } })
+    }
+    if (!known) {
       await storage.makeDirectory(`${this.directory}/${name}`)
       await storage.syncDirectory(this.directory)
     }
     const config = { ...topicDefaults, flush: 'group' as const }
     const context = { topic: CATALOG_TOPIC, partition: 0, valueCodec: resolveValueCodec('msgpack') }
-    this.catalogPartition = await this.createPartition(CATALOG_TOPIC, 0, name, CATALOG_KEY, context, () => config, () => 'group')
+    this.catalogPartition = await this.createPartition(
+      CATALOG_TOPIC,
+      0,
+      name,
+      CATALOG_KEY,
+      context,
+      () => config,
+      () => 'group',
+    )
     this.catalog = new Catalog(this.catalogPartition, this.clock)
     await this.catalog.load()
-    return known
   }
 
   private async findUnknown(): Promise<UnknownDirectory[]> {
     const known = new Set([partitionDirectory(CATALOG_TOPIC, 0)])
     for (const topic of this.topics.values()) {
-      for (const partition of topic.partitions) known.add(partitionDirectory(topic.record.directory, partition.partition))
+      for (const partition of topic.partitions)
+        known.add(partitionDirectory(topic.record.directory, partition.partition))
     }
     return findUnknownDirectories(this.storage, this.directory, known)
   }
@@ -199,20 +222,30 @@ export class LogEngine {
     const functions = this.options.topics?.[record.name] ?? {}
     const { clock, random, pending } = this
     const topic = new Topic(record, functions, this.options.flush ?? 'group', { clock, random, pending })
-    for (let partition = 0; partition < record.partitions; partition++) await this.openPartition(topic, partition)
+    await this.openPartitions(topic, record)
     this.topics.set(record.name, topic)
     return topic
   }
 
-  /** Opens one partition of a topic, recovering its log, and adds it to the topic. */
-  async openPartition(topic: Topic, partition: number): Promise<void> {
-    const { record } = topic
-    const name = partitionDirectory(record.directory, partition)
-    const key = `${record.topicId}/${partition}`
-    const context = topic.recordContext(partition)
-    topic.partitions.push(
-      await this.createPartition(topic.name, partition, name, key, context, () => topic.config, () => topic.flush),
-    )
+  /** Opens the partitions that a topic lacks, recovering their logs, and adds them to it. */
+  async openPartitions(topic: Topic, record: TopicRecord): Promise<void> {
+    const first = topic.partitions.length
+    const indexes = Array.from({ length: record.partitions - first }, (_, i) => first + i)
+    const opened = await mapBounded(indexes, OPEN_AT_ONCE, (partition) => {
+      const name = partitionDirectory(record.directory, partition)
+      const key = `${record.topicId}/${partition}`
+      const context = topic.recordContext(partition)
+      return this.createPartition(
+        topic.name,
+        partition,
+        name,
+        key,
+        context,
+        () => topic.config,
+        () => topic.flush,
+      )
+    })
+    topic.partitions.push(...opened)
   }
 
   private async createPartition(
@@ -235,9 +268,21 @@ export class LogEngine {
     })
   }
 
-  private async openLog(topic: string, partition: number, directory: string, key: string, config: () => TopicConfig): Promise<PartitionLog> {
+  private async openLog(
+    topic: string,
+    partition: number,
+    directory: string,
+    key: string,
+    config: () => TopicConfig,
+  ): Promise<PartitionLog> {
     const { storage, readOnly, pool, loaded } = this
-    const context: SegmentContext = { storage, directory, pool, readOnly, indexIntervalBytes: () => config().indexIntervalBytes }
+    const context: SegmentContext = {
+      storage,
+      directory,
+      pool,
+      readOnly,
+      indexIntervalBytes: () => config().indexIntervalBytes,
+    }
     const found = loaded.checkpoint?.partitions[key] ?? null
     // where a checkpoint is damaged, the newest reservation may have been in it
     const extraReservation = loaded.damaged.length > 0 ? RESERVATION_OFFSETS : 0
@@ -259,7 +304,8 @@ export class LogEngine {
     const logStartOffset = Math.max(current.logStartOffset, stored?.logStartOffset ?? 0)
     const request = { checkpoint: { ...current, logStartOffset }, clean: true, saveDirectory: '', extraReservation: 0 }
     const { state } = await recoverLog(context, request)
-    if (state.logEndOffset === partition.log.logEndOffset && state.logStartOffset === partition.log.logStartOffset) return
+    if (state.logEndOffset === partition.log.logEndOffset && state.logStartOffset === partition.log.logStartOffset)
+      return
     const previous = partition.log
     partition.replaceLog(new PartitionLog(context, config, state))
     await previous.close()
@@ -334,9 +380,11 @@ export class LogEngine {
   private scheduleRetention(): void {
     this.cancelRetention = this.clock.setTimer(this.options.retentionCheckMs ?? 300_000, () => {
       // what fails here fails again at the next append, where somebody is told
-      this.enforceRetention().catch(() => {}).finally(() => {
-        if (this.closing === null) this.scheduleRetention()
-      })
+      this.enforceRetention()
+        .catch(() => {})
+        .finally(() => {
+          if (this.closing === null) this.scheduleRetention()
+        })
     })
   }
 
@@ -348,19 +396,24 @@ export class LogEngine {
     const closing = this.cleanlyClosed
     if (this.catalogPartition !== undefined) partitions[CATALOG_KEY] = this.catalogPartition.log.checkpoint({ closing })
     for (const topic of this.topics.values()) {
-      for (const { partition, log } of topic.partitions) partitions[`${topic.record.topicId}/${partition}`] = log.checkpoint({ closing })
+      for (const { partition, log } of topic.partitions)
+        partitions[`${topic.record.topicId}/${partition}`] = log.checkpoint({ closing })
     }
     return { clean: closing, partitions }
   }
 
   private async writeIndexes(): Promise<void> {
-    await mapBounded([...this.partitions()], OPEN_AT_ONCE, (partition) => partition.log.writeIndexes({ closing: false }))
+    await mapBounded([...this.partitions()], OPEN_AT_ONCE, (partition) =>
+      partition.log.writeIndexes({ closing: false }),
+    )
   }
 
   /** @throws VarveError CLOSED */
   throwIfClosed(): void {
     if (this.closing === null) return
-    throw new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, { details: { path: this.directory } })
+    throw new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, {
+      details: { path: this.directory },
+    })
   }
 
   /** Flushes, refuses new work with CLOSED, and gives the directory back. A second call waits for the first. */
@@ -375,7 +428,9 @@ export class LogEngine {
     this.cancelRetention?.()
     this.pending.releaseAll()
     await this.changes
-    const closed = new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, { details: { path: this.directory } })
+    const closed = new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, {
+      details: { path: this.directory },
+    })
     const partitions = [...this.partitions()]
     if (!this.readOnly) {
       await mapBounded(partitions, OPEN_AT_ONCE, (partition) =>
@@ -397,5 +452,24 @@ export class LogEngine {
     await attempt(this.files.close())
     if (this.lock !== null) await attempt(this.lock.release())
     if (failures.length > 0) throw storageError(failures[0], `close '${this.directory}'`, { path: this.directory })
+  }
+}
+
+async function prepareDirectory(storage: Storage, directory: string, readOnly: boolean): Promise<void> {
+  const details = { path: directory }
+  try {
+    if (readOnly) await storage.list(directory)
+    else await storage.makeDirectory(directory)
+  } catch (error) {
+    const system = systemErrorCode(error)
+    if (system === 'EEXIST' || system === 'ENOTDIR') {
+      const message = `'${directory}' is not a directory: name another place for the log`
+      throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
+    }
+    if (readOnly && system === 'ENOENT') {
+      const message = `there is no log in '${directory}': open it without readOnly to start one`
+      throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
+    }
+    throw error
   }
 }

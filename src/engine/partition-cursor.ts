@@ -67,6 +67,8 @@ export class PartitionCursor {
     }
     if (slice !== null && slice.fault !== null) throw await this.damage(slice)
     if (this.offset >= this.endOffset) return false
+    this.partition.throwIfClosed()
+    if (this.offset === this.partition.highWatermark) return false
     const next = await (this.prefetched ?? this.read(slice))
     this.prefetched = null
     this.slice = next
@@ -79,7 +81,11 @@ export class PartitionCursor {
     }
     this.readBytes = Math.min(this.readBytes * 4, MAX_READ_BYTES)
     // looking ahead pays only where reading goes on for long
-    if (this.readBytes === MAX_READ_BYTES && next.fault === null && next.nextOffset < Math.min(this.endOffset, this.partition.highWatermark)) {
+    if (
+      this.readBytes === MAX_READ_BYTES &&
+      next.fault === null &&
+      next.nextOffset < Math.min(this.endOffset, this.partition.highWatermark)
+    ) {
       this.prefetched = this.read(next)
       this.prefetched.catch(() => {})
     }

@@ -33,13 +33,23 @@ export class Partition {
     context: Omit<WriterContext, 'advanced'>,
   ) {
     this.highWatermark = log.logEndOffset
-    this.writer = new BatchWriter(log, { ...context, advanced: (highWatermark) => this.advance(highWatermark) }, partition)
+    this.writer = new BatchWriter(
+      log,
+      { ...context, advanced: (highWatermark) => this.advance(highWatermark) },
+      partition,
+    )
   }
 
   offsets(): PartitionOffsets {
     const { partition, highWatermark } = this
     const { logStartOffset, logEndOffset, durableOffset } = this.log
-    return { partition, logStartOffset, logEndOffset, highWatermark, durableOffset: Math.min(durableOffset, logEndOffset) }
+    return {
+      partition,
+      logStartOffset,
+      logEndOffset,
+      highWatermark,
+      durableOffset: Math.min(durableOffset, logEndOffset),
+    }
   }
 
   /** Why this partition serves no more readers, or null. */

@@ -33,7 +33,9 @@ export class Partitioner {
     if (typeof hasher !== 'function') return partitionForKey(hasher, key, partitions)
     const partition = hasher(key, partitions)
     if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return partition
-    throw new RangeError(`the topic's partitioner must return an integer from 0 to ${partitions - 1}, not ${show(partition)}`)
+    throw new RangeError(
+      `the topic's partitioner must return an integer from 0 to ${partitions - 1}, not ${show(partition)}`,
+    )
   }
 
   /** @param sizeBytes of the record, roughly */

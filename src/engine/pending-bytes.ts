@@ -70,8 +70,8 @@ export class PendingBytes {
   private admit(): void {
     if (this.waiters.size === 0 || this.bytes >= this.maxBytes) return
     const [first] = this.waiters
-    this.waiters.delete(first!)
-    first!.admit()
+    this.waiters.delete(first)
+    first.admit()
     queueMicrotask(() => this.admit())
   }
 }

@@ -31,7 +31,9 @@ export function checkRecord(record: ProducerRecord): void {
   }
   for (const key in record) {
     if (RECORD_KEYS.has(key)) continue
-    throw new TypeError(`unknown record property '${key}'; a record has ${[...RECORD_KEYS].join(', ')}: put your data under 'value'`)
+    throw new TypeError(
+      `unknown record property '${key}'; a record has ${[...RECORD_KEYS].join(', ')}: put your data under 'value'`,
+    )
   }
 }
 
@@ -55,7 +57,9 @@ export function encodeHeaders(headers: ProducerRecord['headers']): readonly Enco
   if (typeof headers !== 'object' || headers === null) {
     throw new TypeError(`a record's headers must be an object or an array of pairs, not ${show(headers)}`)
   }
-  const pairs = Array.isArray(headers) ? (headers as [string, HeaderValue][]) : Object.entries(headers as { [name: string]: HeaderValue })
+  const pairs = Array.isArray(headers)
+    ? (headers as [string, HeaderValue][])
+    : Object.entries(headers as { [name: string]: HeaderValue })
   return pairs.map(([name, value]) => {
     if (typeof name !== 'string') throw new TypeError(`a header's name must be a string, not ${show(name)}`)
     return [Buffer.from(name), encodeHeaderValue(name, value)] as const
@@ -71,7 +75,9 @@ function encodeHeaderValue(name: string, value: HeaderValue): Uint8Array | null 
 /** @throws RangeError for anything but an integer that a Date could hold */
 export function checkTimestamp(timestamp: number): number {
   if (Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= 8.64e15) return timestamp
-  throw new RangeError(`a record's timestamp must be an integer of milliseconds since the epoch, not ${show(timestamp)}`)
+  throw new RangeError(
+    `a record's timestamp must be an integer of milliseconds since the epoch, not ${show(timestamp)}`,
+  )
 }
 
 /** @throws VarveError MESSAGE_TOO_LARGE */

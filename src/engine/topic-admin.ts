@@ -38,7 +38,9 @@ export class TopicAdmin {
 
   /** The directories are there before the catalog knows the topic; what a stop in between leaves is empty. */
   async create(options: CreateTopicOptions): Promise<Topic> {
-    checkTopicOptions('createTopic', options, { name: nonEmptyString, partitions: integer(1, MAX_PARTITIONS) }, ['name'])
+    checkTopicOptions('createTopic', options, { name: nonEmptyString, partitions: integer(1, MAX_PARTITIONS) }, [
+      'name',
+    ])
     const { name, partitions = 1, ...config } = options
     this.checkName(name)
     if (config.compressionType !== undefined) assertCompressionAvailable(config.compressionType)
@@ -48,7 +50,13 @@ export class TopicAdmin {
       const directory = await this.chooseDirectory(name, topicId)
       // two hashers on one topic would break per-key order: what it starts with is written down, defaults too
       const { valueCodec, partitioner } = topicDefaults
-      const record = { name, topicId, directory, partitions, config: storedConfig({ valueCodec, partitioner, ...config }) }
+      const record = {
+        name,
+        topicId,
+        directory,
+        partitions,
+        config: storedConfig({ valueCodec, partitioner, ...config }),
+      }
       await this.makePartitions(record, 0)
       return this.register(record, config)
     })
@@ -62,7 +70,7 @@ export class TopicAdmin {
     return this.engine.change(async () => {
       this.checkFree(name)
       const found = await this.unknownPartitions(name)
-      const topicId = found[0]!.topicId ?? this.newTopicId()
+      const topicId = found[0].topicId ?? this.newTopicId()
       for (const { path } of found) {
         if ((await readTopicId(this.engine.storage, path)) !== topicId) await this.bind(path, topicId)
       }
@@ -107,7 +115,9 @@ export class TopicAdmin {
     checkTopicOptions('alterTopic', changes, {}, [])
     for (const key of UNCHANGEABLE) {
       if (changes[key] === undefined) continue
-      throw new TypeError(`alterTopic: '${key}' is fixed when a topic is created, because another one would break the order of a key's records`)
+      throw new TypeError(
+        `alterTopic: '${key}' is fixed when a topic is created, because another one would break the order of a key's records`,
+      )
     }
     if (changes.compressionType !== undefined) assertCompressionAvailable(changes.compressionType)
     await this.engine.change(async () => {
@@ -138,7 +148,7 @@ export class TopicAdmin {
       const grown = { ...record, partitions }
       await this.makePartitions(grown, record.partitions)
       await this.engine.catalog.put(grown)
-      for (let partition = record.partitions; partition < partitions; partition++) await this.engine.openPartition(topic, partition)
+      await this.engine.openPartitions(topic, grown)
       topic.configure(grown, {})
       await this.engine.checkpointer.store()
     })
@@ -203,7 +213,9 @@ export class TopicAdmin {
   private checkName(name: string): void {
     checkTopicName(name)
     if (name !== CATALOG_TOPIC) return
-    throw new VarveError('INVALID_TOPIC_EXCEPTION', `'${name}' is an internal topic: choose another name`, { details: { topic: name } })
+    throw new VarveError('INVALID_TOPIC_EXCEPTION', `'${name}' is an internal topic: choose another name`, {
+      details: { topic: name },
+    })
   }
 
   private checkFree(name: string): void {

@@ -96,6 +96,11 @@ export function storedName(setting: string | object): string {
 }
 
 /** Checks the topic configurations among the options of a call; `others` are the keys that are no configuration. */
-export function checkTopicOptions(call: string, options: unknown, others: Record<string, Check>, required: string[]): void {
+export function checkTopicOptions(
+  call: string,
+  options: unknown,
+  others: Record<string, Check>,
+  required: string[],
+): void {
   checkOptions(call, options, { ...others, ...topicConfigChecks }, required)
 }

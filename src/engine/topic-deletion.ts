@@ -8,7 +8,11 @@ import type { TopicRecord } from './topic.ts'
  * Removes the directories of a topic whose deletion is durable. They are renamed first, so that a topic of the same
  * name can be created at once.
  */
-export async function removeTopicDirectories(storage: Storage, root: string, { directory, topicId, partitions }: TopicRecord): Promise<void> {
+export async function removeTopicDirectories(
+  storage: Storage,
+  root: string,
+  { directory, topicId, partitions }: TopicRecord,
+): Promise<void> {
   const renamed: string[] = []
   for (let partition = 0; partition < partitions; partition++) {
     const name = partitionDirectory(directory, partition)
@@ -18,7 +22,8 @@ export async function removeTopicDirectories(storage: Storage, root: string, { d
       await storage.rename(`${root}/${name}`, target)
       renamed.push(target)
     } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') throw storageError(error, `delete '${root}/${name}'`, { path: `${root}/${name}` })
+      if (systemErrorCode(error) !== 'ENOENT')
+        throw storageError(error, `delete '${root}/${name}'`, { path: `${root}/${name}` })
     }
   }
   await storage.syncDirectory(root)
@@ -32,7 +37,9 @@ export async function completeDeletions(storage: Storage, root: string, catalog:
   for (const { name, kind } of await storage.list(root)) {
     if (kind !== 'directory') continue
     const path = `${root}/${name}`
-    const topicId = deletedTopicId(name) ?? (catalog.hasDeletions && parseDirectoryName(name) !== null ? await readTopicId(storage, path) : null)
+    const topicId =
+      deletedTopicId(name) ??
+      (catalog.hasDeletions && parseDirectoryName(name) !== null ? await readTopicId(storage, path) : null)
     if (topicId === null || !catalog.wasDeleted(topicId)) continue
     await storage.removeDirectory(path)
     removed = true

@@ -9,7 +9,15 @@ import type { Flush } from './flush.ts'
 import type { Partition } from './partition.ts'
 import { Partitioner } from './partitioner.ts'
 import type { PendingBytes } from './pending-bytes.ts'
-import { checkRecord, checkSize, checkTimestamp, encodeHeaders, encodeKey, encodeValue, type ProducerRecord } from './record-encoding.ts'
+import {
+  checkRecord,
+  checkSize,
+  checkTimestamp,
+  encodeHeaders,
+  encodeKey,
+  encodeValue,
+  type ProducerRecord,
+} from './record-encoding.ts'
 import { topicDefaults, type PartitionerFunction, type TopicConfig } from './topic-config.ts'
 
 /** What the catalog keeps of a topic. */
@@ -70,8 +78,12 @@ export class Topic {
     this.functions = { ...this.functions, ...functions }
     this.config = { ...topicDefaults, ...(record.config as Partial<TopicConfig>) }
     const { valueCodec, partitioner } = record.config
-    this.codec = valueCodec === 'custom' ? (this.functions.valueCodec ?? null) : resolveValueCodec(this.config.valueCodec as 'msgpack')
-    const hasher = partitioner === 'custom' ? (this.functions.partitioner ?? this.missing('partitioner')) : this.config.partitioner
+    this.codec =
+      valueCodec === 'custom'
+        ? (this.functions.valueCodec ?? null)
+        : resolveValueCodec(this.config.valueCodec as 'msgpack')
+    const hasher =
+      partitioner === 'custom' ? (this.functions.partitioner ?? this.missing('partitioner')) : this.config.partitioner
     this.partitioner = new Partitioner(hasher, this.environment.random, record.partitions)
   }
 
@@ -101,7 +113,7 @@ export class Topic {
       if (this.environment.pending.isFull) return this.appendWhenRoom(record, options)
       return this.appendNow(record, options)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 
@@ -130,7 +142,7 @@ export class Topic {
     const results = Array<AppendResult>(records.length)
     const calls = new Map<Partition, BatchCall>()
     try {
-      for (let i = 0; i < records.length; i++) results[i] = this.addToBatch(calls, records[i]!, i, options)
+      for (let i = 0; i < records.length; i++) results[i] = this.addToBatch(calls, records[i], i, options)
     } catch (error) {
       for (const [partition, call] of calls) partition.writer.cancelBatch(call)
       throw error
@@ -141,7 +153,12 @@ export class Topic {
     return results
   }
 
-  private addToBatch(calls: Map<Partition, BatchCall>, record: ProducerRecord, index: number, options?: AppendOptions): AppendResult {
+  private addToBatch(
+    calls: Map<Partition, BatchCall>,
+    record: ProducerRecord,
+    index: number,
+    options?: AppendOptions,
+  ): AppendResult {
     try {
       checkRecord(record)
       const key = encodeKey(record.key)
@@ -162,20 +179,26 @@ export class Topic {
       call.chunk.addRecord(result, key, value, headers)
       return result
     } catch (error) {
-      if (error instanceof Error) error.message = `record ${index} of the batch: ${error.message}; nothing of the batch was appended`
+      if (error instanceof Error)
+        error.message = `record ${index} of the batch: ${error.message}; nothing of the batch was appended`
       throw error
     }
   }
 
-  private choose(given: number | undefined, key: Uint8Array | null, value: Uint8Array | null, options?: AppendOptions): Partition {
+  private choose(
+    given: number | undefined,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    options?: AppendOptions,
+  ): Partition {
     if (given !== undefined) return this.partition(given)
     const { partitions } = this
-    if (partitions.length === 1) return partitions[0]!
-    if (key !== null) return partitions[this.partitioner.forKey(key)]!
+    if (partitions.length === 1) return partitions[0]
+    if (key !== null) return partitions[this.partitioner.forKey(key)]
     if (options?.expectedOffset !== undefined) {
       throw new TypeError("expectedOffset is about one partition: the record needs a 'partition' or a key")
     }
-    return partitions[this.partitioner.withoutKey(value?.length ?? 0)]!
+    return partitions[this.partitioner.withoutKey(value?.length ?? 0)]
   }
 
   private get valueCodec(): ValueCodec {

@@ -1,4 +1,12 @@
-import { BATCH_HEADER_BYTES, batchSizeAt, findBatchFault, findHeaderFault, readBatchHeader, type BatchFault, type BatchHeader } from '../codec/record-batch.ts'
+import {
+  BATCH_HEADER_BYTES,
+  batchSizeAt,
+  findBatchFault,
+  findHeaderFault,
+  readBatchHeader,
+  type BatchFault,
+  type BatchHeader,
+} from '../codec/record-batch.ts'
 import { readFully, type StorageFile } from './storage.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -78,7 +86,7 @@ export async function findNextBatch(
   minOffset: number,
 ): Promise<{ position: number; header: BatchHeader } | null> {
   const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-  for (let position = start; position + BATCH_HEADER_BYTES <= end; ) {
+  for (let position = start; position + BATCH_HEADER_BYTES <= end;) {
     const length = await readFully(file, chunk.subarray(0, Math.min(CHUNK_BYTES, end - position)), position)
     const last = length - BATCH_HEADER_BYTES
     for (let at = chunk.indexOf(2, 16) - 16; at >= 0 && at <= last; at = chunk.indexOf(2, at + 17) - 16) {

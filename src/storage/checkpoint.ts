@@ -91,11 +91,11 @@ export class CheckpointFiles {
   async store(checkpoint: Checkpoint): Promise<void> {
     const sequence = this.sequence + 1
     const slot = sequence % 2
-    const file = (this.files[slot] ??= await this.open(NAMES[slot]!))
+    const file = (this.files[slot] ??= await this.open(NAMES[slot]))
     const body = Buffer.from(JSON.stringify(checkpoint))
     const line = (crc: string) => `varve-checkpoint ${FORMAT_VERSION} ${sequence} ${crc}\n`
     const start = line('00000000').length
-    const size = Math.max(this.sizes[slot]!, Math.ceil((start + body.length) / BLOCK_BYTES) * BLOCK_BYTES)
+    const size = Math.max(this.sizes[slot], Math.ceil((start + body.length) / BLOCK_BYTES) * BLOCK_BYTES)
     const bytes = Buffer.alloc(size, ' ')
     body.copy(bytes, start)
     bytes.write(line(crc32c(bytes, start, size).toString(16).padStart(8, '0')))
@@ -128,9 +128,11 @@ export class CheckpointFiles {
 /** The checkpoint in one file's content, or null when it is damaged. */
 function parse(content: Buffer, path: string): { sequence: number; checkpoint: Checkpoint } | null {
   const lineEnd = content.indexOf('\n')
-  const fields = /^varve-checkpoint (\d{1,9}) (\d{1,15}) ([0-9a-f]{8})$/.exec(content.toString('latin1', 0, Math.max(lineEnd, 0)))
+  const fields = /^varve-checkpoint (\d{1,9}) (\d{1,15}) ([0-9a-f]{8})$/.exec(
+    content.toString('latin1', 0, Math.max(lineEnd, 0)),
+  )
   if (fields === null) return null
-  const intact = crc32c(content, lineEnd + 1, content.length) === parseInt(fields[3]!, 16)
+  const intact = crc32c(content, lineEnd + 1, content.length) === parseInt(fields[3], 16)
   if (!intact) return null
   const version = Number(fields[1])
   if (version !== FORMAT_VERSION) {

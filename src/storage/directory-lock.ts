@@ -73,7 +73,11 @@ function ownMechanism(): LockMechanism {
 }
 
 /** Takes the lock as a socket or pipe that only one process can listen on; null when another one does. */
-async function takeEndpoint(path: string, self: LockHolder, mechanism: 'socket' | 'pipe'): Promise<DirectoryLock | null> {
+async function takeEndpoint(
+  path: string,
+  self: LockHolder,
+  mechanism: 'socket' | 'pipe',
+): Promise<DirectoryLock | null> {
   const directory = await openDirectory(path)
   let server: Server | null = null
   try {

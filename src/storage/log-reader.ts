@@ -1,4 +1,12 @@
-import { batchSizeAt, BATCH_HEADER_BYTES, findBatchFault, findHeaderFault, readBatchHeader, type BatchFault, type BatchHeader } from '../codec/record-batch.ts'
+import {
+  batchSizeAt,
+  BATCH_HEADER_BYTES,
+  findBatchFault,
+  findHeaderFault,
+  readBatchHeader,
+  type BatchFault,
+  type BatchHeader,
+} from '../codec/record-batch.ts'
 import { storageError, VarveError } from '../errors.ts'
 import { MAX_BATCH_BYTES } from './batch-scanner.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -42,11 +50,14 @@ export class LogReader {
     let index = previous === undefined ? -1 : segments.indexOf(previous.segment)
     let position = previous === undefined ? 0 : previous.position + previous.length
     if (index < 0) {
-      index = Math.max(segments.findLastIndex((segment) => segment.baseOffset <= offset), 0)
+      index = Math.max(
+        segments.findLastIndex((segment) => segment.baseOffset <= offset),
+        0,
+      )
       position = -1
     }
     for (; ; index++, position = 0) {
-      const segment = segments[index]!
+      const segment = segments[index]
       try {
         const slice = await this.readSegment(segment, position, offset, maxBytes, endOffset)
         if (slice.length > 0 || slice.fault !== null || slice.nextOffset >= endOffset) return slice
@@ -61,7 +72,13 @@ export class LogReader {
   }
 
   /** @param start position to read on from, or -1 to look it up */
-  private async readSegment(segment: Segment, start: number, offset: number, maxBytes: number, endOffset: number): Promise<LogSlice> {
+  private async readSegment(
+    segment: Segment,
+    start: number,
+    offset: number,
+    maxBytes: number,
+    endOffset: number,
+  ): Promise<LogSlice> {
     let position = Math.max(start, 0)
     if (start < 0) {
       const entry = await segment.lookup(offset)
@@ -154,7 +171,13 @@ export class LogReader {
       at += header.sizeBytes
       expected = header.lastOffset + 1
     }
-    return { start: start < 0 ? at : start, end: at, nextOffset: atEnd && start < 0 ? endOffset : expected, fault, atEnd }
+    return {
+      start: start < 0 ? at : start,
+      end: at,
+      nextOffset: atEnd && start < 0 ? endOffset : expected,
+      fault,
+      atEnd,
+    }
   }
 
   private isInPlace(header: BatchHeader, expected: number, first: boolean): boolean {
@@ -182,7 +205,7 @@ export class LogReader {
   /** Base offset of the first batch of `segment` that reaches `timestamp`: the record itself is for a decoder to find. */
   private async findTimestamp(segment: Segment, timestamp: number, endOffset: number): Promise<number | null> {
     const entry = await segment.lookupTimestamp(timestamp)
-    let { position } = entry === null ? { position: 0 } : await segment.lookup(entry.offset)
+    const { position } = entry === null ? { position: 0 } : await segment.lookup(entry.offset)
     let found: number | null = null
     let trusted = entry === null
     await segment.walk(position, (header) => {

@@ -69,7 +69,10 @@ export function crashedTree(root: MemoryDirectory, options: CrashOptions): Memor
     }
     const copy = new MemoryDirectory()
     copies.set(node, copy)
-    copy.fill([...entriesOf(node)].map(([name, child]) => [name, copyOf(child, `${path}/${name}`)] as const), [])
+    copy.fill(
+      [...entriesOf(node)].map(([name, child]) => [name, copyOf(child, `${path}/${name}`)] as const),
+      [],
+    )
     return copy
   }
   const copy = copyOf(root, '') as MemoryDirectory
@@ -115,7 +118,9 @@ function survivingEntries(root: MemoryDirectory, { keepDirectoryOperation }: Cra
   }
   if (keepDirectoryOperation === undefined) return entriesOf
 
-  const changes = directoriesUnder(root).flatMap((directory) => directory.pending.map((change) => ({ directory, change })))
+  const changes = directoriesUnder(root).flatMap((directory) =>
+    directory.pending.map((change) => ({ directory, change })),
+  )
   changes.sort((a, b) => a.change.operation.sequence - b.change.operation.sequence)
   let index = -1
   let current: DirectoryOperation | null = null

@@ -119,7 +119,8 @@ export class MemoryInode {
   /** Fills `image` with the bytes as of the last sync; returns what survived of each change, with its bytes. */
   private takeBack(image: MemoryInode, survived: CrashedFileOptions['survived']): Survivor[][] {
     let largest = this.used
-    for (const { sizeBefore, position, length } of this.changes) largest = Math.max(largest, sizeBefore, position + length)
+    for (const { sizeBefore, position, length } of this.changes)
+      largest = Math.max(largest, sizeBefore, position + length)
     const bytes = Buffer.allocUnsafeSlow(largest)
     this.bytes.copy(bytes, 0, 0, this.used)
     const survivors: Survivor[][] = []
@@ -171,7 +172,8 @@ export class MemoryInode {
 
   private reserve(size: number): void {
     if (size <= this.bytes.length && !this.shared) return
-    const capacity = size <= this.bytes.length ? this.bytes.length : Math.max(size, this.bytes.length * 2, SMALLEST_CAPACITY)
+    const capacity =
+      size <= this.bytes.length ? this.bytes.length : Math.max(size, this.bytes.length * 2, SMALLEST_CAPACITY)
     const bytes = Buffer.allocUnsafeSlow(capacity)
     this.bytes.copy(bytes, 0, 0, this.used)
     this.bytes = bytes

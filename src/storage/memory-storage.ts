@@ -133,7 +133,12 @@ export class MemoryStorage implements Storage, MemoryFileOwner {
   }
 
   private operation(kind: DirectoryOperation['kind'], path: string, to?: string): DirectoryOperation {
-    return { sequence: this.nextSequence(), kind, path: normalized(path), to: to === undefined ? undefined : normalized(to) }
+    return {
+      sequence: this.nextSequence(),
+      kind,
+      path: normalized(path),
+      to: to === undefined ? undefined : normalized(to),
+    }
   }
 
   private removeTree(directory: MemoryDirectory, name: string, path: string): void {

@@ -1,5 +1,17 @@
 import {
-  close, constants, fdatasync, fstat, fsync, ftruncate, open, read, readdir, rename, unlink, writeSync, type Dirent,
+  close,
+  constants,
+  fdatasync,
+  fstat,
+  fsync,
+  ftruncate,
+  open,
+  read,
+  readdir,
+  rename,
+  unlink,
+  writeSync,
+  type Dirent,
 } from 'node:fs'
 import fsExtra from 'fs-extra'
 import { assert } from '../assert.ts'

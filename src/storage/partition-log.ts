@@ -90,7 +90,7 @@ export class PartitionLog {
   }
 
   get active(): Segment {
-    return this.segments[this.segments.length - 1]!
+    return this.segments[this.segments.length - 1]
   }
 
   /** Bytes of all segments. */
@@ -166,20 +166,20 @@ export class PartitionLog {
   append({ bytes, batches }: EncodedBatches): number {
     this.throwIfFailed()
     const baseOffset = this.logEndOffset
-    const { start } = batches[0]!
+    const { start } = batches[0]
     let next = baseOffset
     for (const batch of batches) {
       stampBatch(bytes, batch.start, next, this.leaderEpoch)
       next += batch.recordCount
     }
     assert(Number.isSafeInteger(next), 'offsets stay safe integers')
-    const end = batches[batches.length - 1]!.start + batches[batches.length - 1]!.sizeBytes
+    const end = batches[batches.length - 1].start + batches[batches.length - 1].sizeBytes
     this.unsynced.add(this.active)
     this.active.append(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), batches, baseOffset)
     this.logEndOffset = next
     this.contentEndOffset = next
     this.unsyncedBytes += end - start
-    if (this.epochs.length === 0 || this.epochs[this.epochs.length - 1]!.epoch < this.leaderEpoch) {
+    if (this.epochs.length === 0 || this.epochs[this.epochs.length - 1].epoch < this.leaderEpoch) {
       this.epochs.push({ epoch: this.leaderEpoch, startOffset: baseOffset })
     }
     return baseOffset
@@ -223,7 +223,9 @@ export class PartitionLog {
       }
       if (directory) await this.context.storage.syncDirectory(this.directory)
     } catch (error) {
-      throw this.fail(storageError(error, `sync '${this.directory}'`, { path: this.directory, offset: this.durableOffset }))
+      throw this.fail(
+        storageError(error, `sync '${this.directory}'`, { path: this.directory, offset: this.durableOffset }),
+      )
     }
     this.durableOffset = offset
     this.durableSegment = segment
@@ -271,7 +273,7 @@ export class PartitionLog {
   /** Takes the segments that lie wholly before the log start out of the log, never the active one. */
   detachSegments(): Segment[] {
     let count = 0
-    while (count < this.segments.length - 1 && this.segments[count + 1]!.baseOffset <= this.logStartOffset) count++
+    while (count < this.segments.length - 1 && this.segments[count + 1].baseOffset <= this.logStartOffset) count++
     const detached = this.segments.slice(0, count)
     this.segments = this.segments.slice(count)
     for (const segment of detached) this.unsynced.delete(segment)
@@ -285,7 +287,7 @@ export class PartitionLog {
       segments.slice(0, -1).map(async (segment, i) => ({
         sizeBytes: segment.sizeBytes,
         maxTimestamp: await segment.greatestTimestamp(),
-        endOffset: segments[i + 1]!.baseOffset,
+        endOffset: segments[i + 1].baseOffset,
       })),
     )
   }
@@ -345,7 +347,10 @@ export class PartitionLog {
     const system = systemErrorCode(cause.cause) ?? cause.code
     const advice = 'accepts nothing more: close the log, check the disk and open it again to recover'
     const message = `'${this.directory}' failed (${system}) and ${advice}; ${cause.message}`
-    this.failure ??= new VarveError('KAFKA_STORAGE_ERROR', message, { details: cause.details, cause: cause.cause ?? cause })
+    this.failure ??= new VarveError('KAFKA_STORAGE_ERROR', message, {
+      details: cause.details,
+      cause: cause.cause ?? cause,
+    })
     return this.failure
   }
 }

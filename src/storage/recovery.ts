@@ -56,7 +56,10 @@ const MAX_SAVED_BYTES = 64 * 1024 * 1024
  * Damage before the durable position is reported and never touched. A partition without a checkpoint has no durable
  * position: bytes are cut from its end only where nothing valid follows them.
  */
-export async function recoverLog(context: SegmentContext, request: RecoveryRequest): Promise<{ state: LogState; report: PartitionRecovery }> {
+export async function recoverLog(
+  context: SegmentContext,
+  request: RecoveryRequest,
+): Promise<{ state: LogState; report: PartitionRecovery }> {
   const report: PartitionRecovery = { scannedBytes: 0, cutBytes: 0, savedTo: [], skippedOffsets: 0, damage: [] }
   try {
     const state = await new LogRecovery(context, request, report).run()
@@ -79,8 +82,10 @@ class LogRecovery {
     private readonly report: PartitionRecovery,
   ) {
     const { checkpoint } = request
-    this.expected = checkpoint?.durableOffset ?? 0
-    this.epochs = [...(checkpoint?.epochs ?? [])]
+    const durableOffset = checkpoint?.durableOffset ?? 0
+    this.expected = durableOffset
+    // an epoch that begins later may have been recorded ahead of its batch: the scan finds it where it is
+    this.epochs = (checkpoint?.epochs ?? []).filter((epoch) => epoch.startOffset < durableOffset)
   }
 
   async run(): Promise<LogState> {
@@ -98,14 +103,20 @@ class LogRecovery {
     if (checkpoint !== null && !onDisk.includes(checkpoint.durableSegment)) this.rollFirst = true
     const contentEndOffset = this.expected
     const lastEpoch = Math.max(checkpoint?.leaderEpoch ?? -1, this.epochs.at(-1)?.epoch ?? -1)
-    const logEndOffset = Math.max(contentEndOffset, checkpoint?.logStartOffset ?? 0, this.reservedUpTo(contentEndOffset))
+    const logEndOffset = Math.max(
+      contentEndOffset,
+      checkpoint?.logStartOffset ?? 0,
+      this.reservedUpTo(contentEndOffset),
+    )
     this.report.skippedOffsets = logEndOffset - contentEndOffset
     if (segments.length === 0) {
-      const empty = context.readOnly ? new Segment(context, logEndOffset, 0) : await Segment.create(context, logEndOffset)
+      const empty = context.readOnly
+        ? new Segment(context, logEndOffset, 0)
+        : await Segment.create(context, logEndOffset)
       if (!context.readOnly) await context.storage.syncDirectory(context.directory)
       segments.push(empty)
     }
-    const first = segments[0]!.baseOffset
+    const first = segments[0].baseOffset
     return {
       segments,
       logStartOffset: Math.min(Math.max(checkpoint?.logStartOffset ?? first, first), logEndOffset),
@@ -142,9 +153,11 @@ class LogRecovery {
     if (checkpoint === null) return { sealed: [], scanned: onDisk }
     const { durableSegment, logStartOffset } = checkpoint
     const sealed: [number, number][] = []
-    const ends = checkpoint.segments.map(([base], i) => [base, checkpoint.segments[i + 1]?.[0] ?? checkpoint.durableOffset] as const)
+    const ends = checkpoint.segments.map(
+      ([base], i) => [base, checkpoint.segments[i + 1]?.[0] ?? checkpoint.durableOffset] as const,
+    )
     for (const [i, [baseOffset, sizeBytes]] of checkpoint.segments.entries()) {
-      const end = ends[i]![1]
+      const end = ends[i][1]
       if (onDisk.includes(baseOffset)) {
         if (baseOffset < durableSegment) sealed.push([baseOffset, sizeBytes])
       } else if (end > logStartOffset && baseOffset <= durableSegment && end > baseOffset) {
@@ -251,7 +264,13 @@ class LogRecovery {
   }
 
   private damage(baseOffset: number, position: number, reason: string, offset: number, nextOffset: number): void {
-    this.damageAt(`${this.context.directory}/${segmentFileName(baseOffset, '.log')}`, position, reason, offset, nextOffset)
+    this.damageAt(
+      `${this.context.directory}/${segmentFileName(baseOffset, '.log')}`,
+      position,
+      reason,
+      offset,
+      nextOffset,
+    )
   }
 
   private damageAt(path: string, position: number, reason: string, offset: number, nextOffset: number): void {
@@ -269,7 +288,7 @@ async function readTail(file: StorageFile, start: number, end: number): Promise<
 /** Writes a range over itself, so that the pages are dirty again and the sync that follows means something. */
 async function rewrite(file: StorageFile, start: number, end: number): Promise<void> {
   const chunk = Buffer.allocUnsafeSlow(Math.min(COPY_CHUNK_BYTES, end - start))
-  for (let position = start; position < end; ) {
+  for (let position = start; position < end;) {
     const length = await readFully(file, chunk.subarray(0, Math.min(chunk.length, end - position)), position)
     writeFully(file, chunk.subarray(0, length), position)
     position += length

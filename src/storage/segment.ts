@@ -1,6 +1,12 @@
 import { assert } from '../assert.ts'
 import type { BatchSpan } from '../codec/batch-encoder.ts'
-import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader, type BatchFault, type BatchHeader } from '../codec/record-batch.ts'
+import {
+  BATCH_HEADER_BYTES,
+  findHeaderFault,
+  readBatchHeader,
+  type BatchFault,
+  type BatchHeader,
+} from '../codec/record-batch.ts'
 import { systemErrorCode } from '../errors.ts'
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { IndexEntries } from './index-entries.ts'
@@ -106,7 +112,7 @@ export class Segment {
     const { files } = this
     assert(files !== null, 'an open segment is appended to')
     writeFully(files.log, bytes, this.sizeBytes)
-    const start = batches[0]!.start
+    const start = batches[0].start
     let lastOffset = firstOffset - 1
     for (const batch of batches) {
       lastOffset += batch.recordCount
@@ -115,7 +121,13 @@ export class Segment {
     this.sizeBytes += bytes.length
   }
 
-  private indexBatch(files: SegmentFiles, lastOffset: number, maxTimestamp: number, position: number, sizeBytes: number): void {
+  private indexBatch(
+    files: SegmentFiles,
+    lastOffset: number,
+    maxTimestamp: number,
+    position: number,
+    sizeBytes: number,
+  ): void {
     this.firstTimestamp ??= maxTimestamp
     if (maxTimestamp > this.maxTimestamp) {
       this.maxTimestamp = maxTimestamp
@@ -160,7 +172,10 @@ export class Segment {
   }
 
   /** Calls `visit` for every batch header from `position` on, until one is not valid or `visit` returns a fault. */
-  async walk(position: number, visit: (header: BatchHeader, position: number) => BatchFault | null | void): Promise<void> {
+  async walk(
+    position: number,
+    visit: (header: BatchHeader, position: number) => BatchFault | null | void,
+  ): Promise<void> {
     await this.use(async (files) => {
       await scanBatches(files.log, position, this.sizeBytes, 'header', (batch) => visit(batch.header, batch.position))
     })
@@ -190,7 +205,8 @@ export class Segment {
     offsetIndex.truncate(this.sizeBytes)
     let start = { offset: this.baseOffset, position: 0 }
     const last = offsetIndex.count > 0 ? offsetIndex.entry(offsetIndex.count - 1) : null
-    const trusted = !fromScratch && last !== null && offsetIndex.isPlausible(this.sizeBytes) && (await this.matches(log, last))
+    const trusted =
+      !fromScratch && last !== null && offsetIndex.isPlausible(this.sizeBytes) && (await this.matches(log, last))
     if (trusted) start = last
     else offsetIndex.entries.keep(0)
     timeIndex.truncate(trusted ? last.offset + 1 : this.baseOffset)
@@ -358,7 +374,9 @@ export class Segment {
 
   private async readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
     try {
-      return await this.context.storage.readFile(`${this.context.directory}/${segmentFileName(this.baseOffset, suffix)}`)
+      return await this.context.storage.readFile(
+        `${this.context.directory}/${segmentFileName(this.baseOffset, suffix)}`,
+      )
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return Buffer.alloc(0)
       throw error

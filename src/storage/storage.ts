@@ -68,7 +68,8 @@ export function writeFully(file: StorageFile, source: Uint8Array, position: numb
   let written = file.write(source, position)
   while (written < source.length) {
     const count = file.write(source.subarray(written), position + written)
-    if (count === 0) throw Object.assign(new Error(`ENOSPC: write made no progress, '${file.path}'`), { code: 'ENOSPC' })
+    if (count === 0)
+      throw Object.assign(new Error(`ENOSPC: write made no progress, '${file.path}'`), { code: 'ENOSPC' })
     written += count
   }
 }
@@ -85,7 +86,12 @@ export async function readFully(file: StorageFile, target: Uint8Array, position:
 }
 
 /** Creates or replaces a small file so that after a power cut either the old or the new content is there, whole. */
-export async function replaceFile(storage: Storage, directory: string, name: string, content: Uint8Array): Promise<void> {
+export async function replaceFile(
+  storage: Storage,
+  directory: string,
+  name: string,
+  content: Uint8Array,
+): Promise<void> {
   const temporary = `${directory}/${name}.tmp`
   await storage.removeFile(temporary).catch((error: unknown) => {
     if ((error as { code?: string }).code !== 'ENOENT') throw error

@@ -6,7 +6,8 @@ import { getSystemErrorMap } from 'node:util'
  */
 export function systemError(code: string, syscall: string, path: string): NodeJS.ErrnoException {
   for (const [errno, [name, text]] of getSystemErrorMap()) {
-    if (name === code) return Object.assign(new Error(`${code}: ${text}, ${syscall} '${path}'`), { code, errno, syscall, path })
+    if (name === code)
+      return Object.assign(new Error(`${code}: ${text}, ${syscall} '${path}'`), { code, errno, syscall, path })
   }
   return Object.assign(new Error(`${code}: ${syscall} '${path}'`), { code, syscall, path })
 }

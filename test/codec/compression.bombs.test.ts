@@ -4,6 +4,7 @@
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { compress, decompress, type CompressionType } from '../../src/codec/compression.ts'
+import { ZSTD_STREAMED_SAMPLE } from './compression.samples.ts'
 
 const MIB = 1024 * 1024
 const LIMIT = 8 * MIB
@@ -38,20 +39,16 @@ function zstdFramesBomb(): Buffer {
   return repeat(compress('zstd', Buffer.alloc(4 * MIB)), BOMB / (4 * MIB))
 }
 
-/** One frame of compressed blocks, the second of an encoder's over and over; no content size, so 6 bytes of header. */
+/** One frame whose compressed blocks are the sample's first one, then its second over and over: 96,628 bytes each. */
 function zstdBlocksBomb(): Buffer {
-  const frame = Buffer.from(compress('zstd', Buffer.alloc(MIB, 'abcdefgh')))
-  const first = 4 + 1 + (frame[4] & 0x20 ? 0 : 1) + (frame[4] & 0x20 ? 1 : 0) + [0, 2, 4, 8][frame[4] >>> 6]
-  const second = blockEnd(frame, first)
-  const third = blockEnd(frame, second)
-  expect((frame[second] >>> 1) & 3).toBe(2)
-  const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0x58])
-  const last = Buffer.from([1, 0, 0])
-  return Buffer.concat([header, frame.subarray(first, second), repeat(frame.subarray(second, third), BOMB / (MIB / 8)), last])
-}
-
-function blockEnd(frame: Buffer, start: number): number {
-  return start + 3 + (frame.readUIntLE(start, 3) >>> 3)
+  const secondAt = ZSTD_STREAMED_SAMPLE.length - 12
+  const second = Buffer.from(ZSTD_STREAMED_SAMPLE.subarray(secondAt))
+  expect(second[0] & 7).toBe(0b101)
+  second[0] &= ~1
+  const frame = (times: number) =>
+    Buffer.concat([ZSTD_STREAMED_SAMPLE.subarray(0, secondAt), repeat(second, times), Buffer.from([1, 0, 0])])
+  expect(decompress('zstd', frame(3), LIMIT).length).toBe(128 * 1024 + 3 * 96_628)
+  return frame(BOMB / 96_628)
 }
 
 /** A raw block that declares 512 MiB: its size as a varint, and one literal. */

@@ -1,0 +1,60 @@
+import { CommanderError } from 'commander'
+import { systemErrorCode, VarveError, type ErrorDetails } from '../errors.ts'
+
+/** What the process ends with; `varve --help` and docs/cli.md list the same. */
+export const ExitCode = {
+  ok: 0,
+  /** The operation failed, or damage was found. */
+  failed: 1,
+  /** The command line is wrong: nothing was done. */
+  usage: 2,
+  /** No such topic or partition, or no log in the directory. */
+  missing: 3,
+} as const
+
+/** A failure that the command line itself finds, as against those of the engine, which are `VarveError`. */
+export class CliFailure extends Error {
+  override readonly name = 'CliFailure'
+
+  constructor(
+    readonly exitCode: number,
+    readonly code: string,
+    message: string,
+    readonly details: object = {},
+  ) {
+    super(message)
+  }
+}
+
+/** The command line asks for what cannot be: exit code 2. */
+export function usageError(message: string): CliFailure {
+  return new CliFailure(ExitCode.usage, 'USAGE', message)
+}
+
+/** What a failed command leaves behind: its exit code, and the error as text and as JSON show it. */
+export interface FailureReport {
+  exitCode: number
+  code: string
+  message: string
+  details: object
+}
+
+/** Says in one line what went wrong; null for what is no failure (`--help`, `--version`). */
+export function describeFailure(error: unknown): FailureReport | null {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return null
+    return { exitCode: ExitCode.usage, code: 'USAGE', message: error.message.replace(/^error: /, ''), details: {} }
+  }
+  if (error instanceof CliFailure) return { ...withMessage(error), exitCode: error.exitCode, code: error.code, details: error.details }
+  if (error instanceof VarveError) {
+    const { code } = error
+    const details: ErrorDetails = error.details
+    const exitCode = code === 'UNKNOWN_TOPIC_OR_PARTITION' ? ExitCode.missing : ExitCode.failed
+    return { ...withMessage(error), exitCode, code, details }
+  }
+  return { ...withMessage(error), exitCode: ExitCode.failed, code: systemErrorCode(error) ?? 'ERROR', details: {} }
+}
+
+function withMessage(error: unknown): { message: string } {
+  return { message: (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ') }
+}

@@ -1,0 +1,71 @@
+import { SingleBar } from 'cli-progress'
+import { formatBytes, formatCount } from './units.ts'
+
+const UPDATE_MS = 100
+
+/** What has been done so far. */
+export interface ProgressState {
+  /** In the unit of the total. */
+  done: number
+  records: number
+}
+
+/**
+ * A progress bar on standard error with rate and time left, where that is a terminal; nothing at all elsewhere.
+ *
+ * Without a total it shows what is done and how fast.
+ */
+export class Progress {
+  private readonly bar: SingleBar | null
+  private readonly started = performance.now()
+  private shown = 0
+
+  /**
+   * @param total what `done` will reach, or null when nobody knows
+   * @param unit  how `done` is shown; `'records'` shows the records alone
+   * @param wanted false: show nothing
+   */
+  constructor(
+    total: number | null,
+    private readonly unit: 'bytes' | 'records',
+    wanted: boolean,
+  ) {
+    this.bar = wanted && process.stderr.isTTY ? createBar(total, unit) : null
+    this.bar?.start(total ?? 0, 0, this.payload({ done: 0, records: 0 }))
+  }
+
+  /** Cheap enough to be called for every chunk of work. */
+  update(state: ProgressState): void {
+    if (this.bar === null) return
+    const now = performance.now()
+    if (now - this.shown < UPDATE_MS) return
+    this.shown = now
+    this.bar.update(state.done, this.payload(state))
+  }
+
+  /** Clears the bar: the summary takes its place. */
+  stop(): void {
+    this.bar?.stop()
+  }
+
+  private payload({ done, records }: ProgressState): object {
+    const seconds = Math.max((performance.now() - this.started) / 1000, 0.001)
+    const amount = this.unit === 'bytes' ? formatBytes(done) : formatCount(done)
+    return { amount, records: formatCount(records), rate: formatCount(records / seconds) }
+  }
+}
+
+function createBar(total: number | null, unit: 'bytes' | 'records'): SingleBar {
+  const amount = unit === 'bytes' ? '{amount}  {records} records' : '{records} records'
+  return new SingleBar({
+    format: total === null ? `${amount}  {rate} records/s` : `{bar} {percentage}%  ${amount}  {rate} records/s  {eta_formatted} left`,
+    barsize: 24,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    clearOnComplete: true,
+    hideCursor: true,
+    gracefulExit: false,
+    etaBuffer: 50,
+    stream: process.stderr,
+  })
+}
