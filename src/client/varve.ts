@@ -1,7 +1,8 @@
 import type { ConsumerRecord } from '../codec/record.ts'
 import type { RecordBatch } from '../codec/stored-batch.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
-import { LogEngine, type RecoveryReport, type VarveOptions } from '../engine/log-engine.ts'
+import { LogEngine } from '../engine/log-engine.ts'
+import type { RecoveryReport, VarveOptions } from '../engine/open-options.ts'
 import type { PartitionOffsets } from '../engine/partition.ts'
 import type { ProducerRecord } from '../engine/record-encoding.ts'
 import { TopicAdmin, type AdoptTopicOptions, type CreateTopicOptions } from '../engine/topic-admin.ts'
@@ -140,7 +141,9 @@ export class Varve implements AsyncDisposable {
     const partition = this.engine.topic(name).partition(options.partition)
     const { beforeOffset } = options
     if (beforeOffset > partition.highWatermark) {
-      const message = `cannot delete up to offset ${beforeOffset} of ${name}-${partition.partition}: it ends at ${partition.highWatermark}`
+      const message =
+        `cannot delete up to offset ${beforeOffset} of ${name}-${partition.partition}: ` +
+        `it ends at ${partition.highWatermark}`
       throw new VarveError('OFFSET_OUT_OF_RANGE', message, {
         details: { topic: name, partition: partition.partition, offset: beforeOffset },
       })
@@ -163,7 +166,7 @@ export class Varve implements AsyncDisposable {
     try {
       return this.writableTopic(topic).append(record, options)
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(error as Error)
     }
   }
 

@@ -57,6 +57,7 @@ export class ConsumerRecord {
   }
 
   /** The value, decoded by the topic's value codec at each access; null for a record without a value (a tombstone). */
+  // oxlint-disable-next-line no-explicit-any -- what the codec gives is for the caller to know
   get value(): any {
     const bytes = this.valueBytes
     if (bytes === null) return null
@@ -65,7 +66,9 @@ export class ConsumerRecord {
     } catch (cause) {
       if (cause instanceof VarveError) throw cause
       const { topic, partition, offset } = this
-      const message = `cannot decode the value of ${topic}-${partition} at offset ${offset}: ${(cause as Error).message}; use record.valueBytes, or set the topic's valueCodec to what the writer used`
+      const message =
+        `cannot decode the value of ${topic}-${partition} at offset ${offset}: ${(cause as Error).message}; ` +
+        "use record.valueBytes, or set the topic's valueCodec to what the writer used"
       throw new VarveError('INVALID_RECORD', message, { details: { topic, partition, offset }, cause })
     }
   }
@@ -185,6 +188,8 @@ export function decodeRecords(
 }
 
 function invalidRecords({ topic, partition }: RecordContext, offset: number): VarveError {
-  const message = `the batch at offset ${offset} of ${topic}-${partition} holds malformed records under a valid checksum; its producer is at fault`
+  const message =
+    `the batch at offset ${offset} of ${topic}-${partition} holds malformed records under a valid checksum; ` +
+    'its producer is at fault'
   return new VarveError('INVALID_RECORD', message, { details: { topic, partition, offset } })
 }

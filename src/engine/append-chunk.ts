@@ -25,7 +25,7 @@ export class AppendChunk {
   readonly results: AppendResult[] = []
   /** No further append call may join. */
   sealed = false
-  private resolves: ((value: any) => void)[] = []
+  private resolves: ((value: never) => void)[] = []
   private rejects: ((error: unknown) => void)[] = []
   private values: unknown[] = []
   /** Per call: the number of records up to and including its own. */
@@ -64,7 +64,7 @@ export class AppendChunk {
   }
 
   /** Ends one append call: `resolve(value)` when all records so far are acknowledged. */
-  addCall(value: unknown, resolve: (value: any) => void, reject: (error: unknown) => void): void {
+  addCall(value: unknown, resolve: (value: never) => void, reject: (error: unknown) => void): void {
     this.resolves.push(resolve)
     this.rejects.push(reject)
     this.values.push(value)
@@ -91,7 +91,7 @@ export class AppendChunk {
 
   acknowledge(): void {
     const { resolves, values } = this
-    for (let i = 0; i < resolves.length; i++) resolves[i](values[i])
+    for (let i = 0; i < resolves.length; i++) resolves[i](values[i] as never)
   }
 
   /**

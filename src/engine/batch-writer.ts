@@ -5,6 +5,7 @@ import type { PartitionLog } from '../storage/partition-log.ts'
 import { AppendChunk, type AppendResult, type ChunkMark } from './append-chunk.ts'
 import { acknowledgesDurably, type Flush } from './flush.ts'
 import { LossWindow } from './loss-window.ts'
+import { OffsetReservation } from './offset-reservation.ts'
 import type { PendingBytes } from './pending-bytes.ts'
 import type { TopicConfig } from './topic-config.ts'
 
@@ -38,8 +39,6 @@ const BATCH_BYTES = 16 * 1024
 const KEPT_ENCODER_BYTES = 4 * 1024 * 1024
 /** The loop lets the rest of the program run at least this often. */
 const MAX_TURN_MS = 2
-/** Offsets are reserved in blocks of this size. */
-export const RESERVATION_OFFSETS = 65_536
 
 /**
  * The write loop of one partition: everything that changes its log is a task here, and one runs at a time.
@@ -59,13 +58,14 @@ export class BatchWriter {
   private window: LossWindow | null = null
   private syncing: Promise<void> | null = null
   private cancelTimer: (() => void) | null = null
-  private reserving: Promise<void> | null = null
+  private readonly reservation: OffsetReservation
 
   constructor(
     private readonly log: PartitionLog,
     private readonly context: WriterContext,
     private readonly partition: number,
   ) {
+    this.reservation = new OffsetReservation(log, () => context.storeReservation())
     this.configure()
   }
 
@@ -143,7 +143,7 @@ export class BatchWriter {
     await done
     this.cancelTimer?.()
     await this.syncing?.catch(() => {})
-    await this.reserving?.catch(() => {})
+    await this.reservation.idle()
   }
 
   private throwIfClosed(): void {
@@ -172,7 +172,7 @@ export class BatchWriter {
   private endCall(
     chunk: AppendChunk,
     value: unknown,
-    resolve: (value: any) => void,
+    resolve: (value: never) => void,
     reject: (error: unknown) => void,
   ): void {
     chunk.addCall(value, resolve, reject)
@@ -274,7 +274,7 @@ export class BatchWriter {
     try {
       const { bytes, batches } = chunk.finish()
       this.checkExpectedOffset(chunk)
-      if (!acknowledgesDurably(this.mode)) await this.reserve(chunk.results.length)
+      if (!acknowledgesDurably(this.mode)) await this.reservation.cover(chunk.results.length)
       baseOffset = log.logEndOffset
       for (let i = 0; i < batches.length;) {
         if (log.mustPrepare(batches[i], NOTHING_BEFORE)) await log.prepare(batches[i])
@@ -304,7 +304,9 @@ export class BatchWriter {
     const { logEndOffset } = this.log
     if (expected === null || expected === logEndOffset) return
     const { partition } = this
-    const message = `expected to append at offset ${expected} of partition ${partition}, but the next offset is ${logEndOffset}: another append came first; read what it wrote, then try again`
+    const message =
+      `expected to append at offset ${expected} of partition ${partition}, ` +
+      `but the next offset is ${logEndOffset}: another append came first; read what it wrote, then try again`
     throw new VarveError('UNEXPECTED_OFFSET', message, { details: { partition, offset: logEndOffset } })
   }
 
@@ -371,34 +373,6 @@ export class BatchWriter {
     await this.log.sync()
     this.window?.syncEnded()
     if (this.log.durableOffset > before) this.context.synced(this.log.takeSyncedBytes())
-  }
-
-  /** Sees to it that a checkpoint covers the next offsets before they are handed out ahead of their sync. */
-  private async reserve(records: number): Promise<void> {
-    const { log } = this
-    const needed = log.logEndOffset + records
-    if (needed > log.reservedOffset) {
-      await this.reserving
-      if (needed > log.reservedOffset) await this.startReservation(needed)
-    } else if (needed > log.reservedOffset - RESERVATION_OFFSETS / 2 && this.reserving === null) {
-      // a failure leaves the reservation as it is, and shows when it is needed
-      this.startReservation(needed).catch(() => {})
-    }
-  }
-
-  private startReservation(from: number): Promise<void> {
-    const { log } = this
-    const reserved = from + RESERVATION_OFFSETS
-    log.reservationUnderWay = reserved
-    this.reserving = this.context
-      .storeReservation()
-      .then(() => {
-        log.reservedOffset = Math.max(log.reservedOffset, reserved)
-      })
-      .finally(() => {
-        this.reserving = null
-      })
-    return this.reserving
   }
 }
 

@@ -43,7 +43,9 @@ export class Catalog {
       } while (await cursor.fill())
     } catch (error) {
       if (!(error instanceof VarveError)) throw error
-      const advice = `the catalog of topics is damaged, and guessing would lose topics: restore '${log.directory}' from a copy, or move it away and take the topics over with adoptTopic`
+      const advice =
+        'the catalog of topics is damaged, and guessing would lose topics: ' +
+        `restore '${log.directory}' from a copy, or move it away and take the topics over with adoptTopic`
       throw new VarveError(error.code, `${advice}; ${error.message}`, { details: error.details, cause: error })
     }
   }

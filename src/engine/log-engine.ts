@@ -1,81 +1,27 @@
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
 import { storageError, systemErrorCode, VarveError } from '../errors.ts'
-import { boolean, checkOptions, integer, nonEmptyString, withMethods } from '../options.ts'
+import { checkOptions } from '../options.ts'
 import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
-import { PartitionLog } from '../storage/partition-log.ts'
-import { recoverLog, type Damage, type PartitionRecovery } from '../storage/recovery.ts'
-import { SegmentPool } from '../storage/segment-pool.ts'
-import type { SegmentContext } from '../storage/segment.ts'
+import type { Damage } from '../storage/recovery.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
-import { RESERVATION_OFFSETS } from './batch-writer.ts'
 import { mapBounded } from './bounded-map.ts'
 import { Catalog, CATALOG_TOPIC } from './catalog.ts'
 import { Checkpointer } from './checkpointer.ts'
-import { flushCheck, type Flush } from './flush.ts'
-import { findUnknownDirectories, partitionDirectory, SAVED_DIRECTORY, type UnknownDirectory } from './layout.ts'
-import { Partition } from './partition.ts'
+import { findUnknownDirectories, partitionDirectory, type UnknownDirectory } from './layout.ts'
+import { openChecks, type RecoveryReport, type VarveOptions } from './open-options.ts'
+import { PartitionOpener } from './partition-opener.ts'
+import type { Partition } from './partition.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import { retentionStart } from './retention.ts'
-import { topicDefaults, type TopicConfig } from './topic-config.ts'
+import { topicDefaults } from './topic-config.ts'
 import { completeDeletions } from './topic-deletion.ts'
-import { Topic, type TopicFunctions, type TopicRecord } from './topic.ts'
-
-/** Options of `Varve.open`. */
-export interface VarveOptions {
-  /** Where everything is kept; created when it is not there. */
-  directory: string
-  /** When appends are acknowledged and synced, for topics that do not say so themselves. Default `'group'`. */
-  flush?: Flush
-  /** Opens beside a live writer: takes no lock and writes nothing. Default false. */
-  readOnly?: boolean
-  /** Appends wait while more than this is handed in and not written. Bytes, at least 1. Default 64 MiB. */
-  maxPendingBytes?: number
-  /** How often retention looks for what may go. Milliseconds, at least 1. Default 5 minutes. */
-  retentionCheckMs?: number
-  /** By topic: the value codecs and partitioners that are code of this program, and so are not stored. */
-  topics?: { [topic: string]: TopicFunctions }
-  /** Default: the file system. */
-  storage?: Storage
-  /** Default: the machine's clock. */
-  clock?: Clock
-  /** Default: the machine's randomness. */
-  random?: Random
-}
-
-/** What opening a log found and did. */
-export interface RecoveryReport {
-  /** The log was closed in order before, or is new. */
-  clean: boolean
-  /** How long opening took. */
-  ms: number
-  /** Bytes of log read and checked because nothing vouched for them. */
-  scannedBytes: number
-  /** Bytes cut off as torn tails, which were never acknowledged as durable. */
-  cutBytes: number
-  /** The partitions where anything was done or found. */
-  partitions: ({ topic: string; partition: number } & PartitionRecovery)[]
-  /** Damage found, and left as it is. */
-  damage: Damage[]
-  /** Directories that look like partitions and belong to no topic: nothing in them was touched; see `adoptTopic`. */
-  unknownDirectories: UnknownDirectory[]
-}
-
-const openChecks = {
-  directory: nonEmptyString,
-  flush: flushCheck,
-  readOnly: boolean,
-  maxPendingBytes: integer(1),
-  retentionCheckMs: integer(1, 2 ** 31 - 1),
-  topics: (value: unknown) => (typeof value === 'object' && value !== null ? null : 'must be an object by topic name'),
-  storage: withMethods('openFile', 'readFile', 'list', 'lockDirectory'),
-  clock: withMethods('now', 'monotonicMs', 'setTimer', 'defer', 'hold'),
-  random: withMethods('next', 'bytes'),
-}
+import { Topic, type TopicRecord } from './topic.ts'
 
 const CATALOG_KEY = `${CATALOG_TOPIC}/0`
 const OPEN_AT_ONCE = 32
+const DEFAULT_PENDING_BYTES = 64 * 1024 * 1024
 
 /** One directory with its topics and partitions, alive. Doors translate calls into calls of this. */
 export class LogEngine {
@@ -85,14 +31,12 @@ export class LogEngine {
   catalog!: Catalog
   recovery!: RecoveryReport
 
-  private readonly pool = new SegmentPool()
-  private readonly files: CheckpointFiles
+  private readonly opener: PartitionOpener
   private catalogPartition!: Partition
   private closing: Promise<void> | null = null
   private cleanlyClosed = false
   private cancelRetention: (() => void) | null = null
   private changes: Promise<unknown> = Promise.resolve()
-  private readonly reports: RecoveryReport['partitions'] = []
 
   private constructor(
     readonly directory: string,
@@ -101,13 +45,18 @@ export class LogEngine {
     readonly clock: Clock,
     readonly random: Random,
     private readonly lock: DirectoryLock | null,
-    private loaded: LoadedCheckpoint,
-    files: CheckpointFiles,
+    private readonly loaded: LoadedCheckpoint,
+    private readonly files: CheckpointFiles,
   ) {
-    this.files = files
-    this.pending = new PendingBytes(options.maxPendingBytes ?? 64 * 1024 * 1024)
+    const pending = new PendingBytes(options.maxPendingBytes ?? DEFAULT_PENDING_BYTES)
     const snapshot = () => this.snapshot()
-    this.checkpointer = new Checkpointer(files, directory, snapshot, () => this.writeIndexes())
+    const checkpointer = new Checkpointer(files, directory, snapshot, () => this.writeIndexes())
+    this.pending = pending
+    this.checkpointer = checkpointer
+    this.opener = new PartitionOpener(
+      { storage, clock, pending, checkpointer, root: directory, readOnly: this.readOnly },
+      loaded,
+    )
   }
 
   /** See the public `Varve.open`. */
@@ -151,6 +100,7 @@ export class LogEngine {
     if (!this.readOnly) await completeDeletions(this.storage, this.directory, this.catalog)
     await mapBounded(this.catalog.topics, OPEN_AT_ONCE, (record) => this.openTopic(record))
     const unknownDirectories = await this.findUnknown()
+    const { reports } = this.opener
     const damage: Damage[] = damaged.map((path) => ({
       path,
       position: 0,
@@ -158,20 +108,19 @@ export class LogEngine {
       offset: 0,
       nextOffset: 0,
     }))
-    for (const report of this.reports) damage.push(...report.damage)
+    for (const report of reports) damage.push(...report.damage)
     this.recovery = {
       clean,
       ms: this.clock.monotonicMs() - started,
-      scannedBytes: this.reports.reduce((sum, report) => sum + report.scannedBytes, 0),
-      cutBytes: this.reports.reduce((sum, report) => sum + report.cutBytes, 0),
-      partitions: this.reports.filter(
+      scannedBytes: reports.reduce((sum, report) => sum + report.scannedBytes, 0),
+      cutBytes: reports.reduce((sum, report) => sum + report.cutBytes, 0),
+      partitions: reports.filter(
         (report) => report.scannedBytes + report.cutBytes + report.skippedOffsets + report.damage.length > 0,
       ),
       damage,
       unknownDirectories,
     }
-    // from here on a partition that is opened is a new one
-    this.loaded = { checkpoint: null, damaged: [] }
+    this.opener.forgetCheckpoint()
     if (this.readOnly) return
     if (!clean) await this.checkpointer.store()
     this.scheduleRetention()
@@ -193,17 +142,15 @@ export class LogEngine {
       await storage.makeDirectory(`${this.directory}/${name}`)
       await storage.syncDirectory(this.directory)
     }
-    const config = { ...topicDefaults, flush: 'group' as const }
-    const context = { topic: CATALOG_TOPIC, partition: 0, valueCodec: resolveValueCodec('msgpack') }
-    this.catalogPartition = await this.createPartition(
-      CATALOG_TOPIC,
-      0,
-      name,
-      CATALOG_KEY,
-      context,
-      () => config,
-      () => 'group',
-    )
+    this.catalogPartition = await this.opener.open({
+      topic: CATALOG_TOPIC,
+      partition: 0,
+      directory: name,
+      key: CATALOG_KEY,
+      recordContext: { topic: CATALOG_TOPIC, partition: 0, valueCodec: resolveValueCodec('msgpack') },
+      config: () => topicDefaults,
+      flush: () => 'group',
+    })
     this.catalog = new Catalog(this.catalogPartition, this.clock)
     await this.catalog.load()
   }
@@ -231,84 +178,24 @@ export class LogEngine {
   async openPartitions(topic: Topic, record: TopicRecord): Promise<void> {
     const first = topic.partitions.length
     const indexes = Array.from({ length: record.partitions - first }, (_, i) => first + i)
-    const opened = await mapBounded(indexes, OPEN_AT_ONCE, (partition) => {
-      const name = partitionDirectory(record.directory, partition)
-      const key = `${record.topicId}/${partition}`
-      const context = topic.recordContext(partition)
-      return this.createPartition(
-        topic.name,
+    const opened = await mapBounded(indexes, OPEN_AT_ONCE, (partition) =>
+      this.opener.open({
+        topic: topic.name,
         partition,
-        name,
-        key,
-        context,
-        () => topic.config,
-        () => topic.flush,
-      )
-    })
+        directory: partitionDirectory(record.directory, partition),
+        key: partitionKey(record, partition),
+        recordContext: topic.recordContext(partition),
+        config: () => topic.config,
+        flush: () => topic.flush,
+      }),
+    )
     topic.partitions.push(...opened)
-  }
-
-  private async createPartition(
-    topic: string,
-    partition: number,
-    directoryName: string,
-    key: string,
-    recordContext: ConstructorParameters<typeof Partition>[3],
-    config: () => TopicConfig,
-    flush: () => Flush,
-  ): Promise<Partition> {
-    const log = await this.openLog(topic, partition, `${this.directory}/${directoryName}`, key, config)
-    return new Partition(topic, partition, log, recordContext, {
-      clock: this.clock,
-      pending: this.pending,
-      config,
-      flush,
-      storeReservation: () => this.checkpointer.store(),
-      synced: (bytes) => this.checkpointer.synced(bytes),
-    })
-  }
-
-  private async openLog(
-    topic: string,
-    partition: number,
-    directory: string,
-    key: string,
-    config: () => TopicConfig,
-  ): Promise<PartitionLog> {
-    const { storage, readOnly, pool, loaded } = this
-    const context: SegmentContext = {
-      storage,
-      directory,
-      pool,
-      readOnly,
-      indexIntervalBytes: () => config().indexIntervalBytes,
-    }
-    const found = loaded.checkpoint?.partitions[key] ?? null
-    // where a checkpoint is damaged, the newest reservation may have been in it
-    const extraReservation = loaded.damaged.length > 0 ? RESERVATION_OFFSETS : 0
-    const clean = loaded.damaged.length === 0 && (loaded.checkpoint?.clean ?? false)
-    if (!readOnly) await storage.makeDirectory(directory)
-    const saveDirectory = `${this.directory}/${SAVED_DIRECTORY}`
-    const { state, report } = await recoverLog(context, { checkpoint: found, clean, saveDirectory, extraReservation })
-    this.reports.push({ topic, partition, ...report })
-    return new PartitionLog(context, config, state)
   }
 
   /** Re-reads what another process has appended to a partition of a read-only log. */
   async refresh(partition: Partition): Promise<void> {
-    const { context, config } = partition.log
-    const topic = this.topics.get(partition.topic)
-    const { checkpoint } = await new CheckpointFiles(this.storage, this.directory).load()
-    const stored = checkpoint?.partitions[`${topic?.record.topicId}/${partition.partition}`]
-    const current = partition.log.checkpoint({ closing: true })
-    const logStartOffset = Math.max(current.logStartOffset, stored?.logStartOffset ?? 0)
-    const request = { checkpoint: { ...current, logStartOffset }, clean: true, saveDirectory: '', extraReservation: 0 }
-    const { state } = await recoverLog(context, request)
-    if (state.logEndOffset === partition.log.logEndOffset && state.logStartOffset === partition.log.logStartOffset)
-      return
-    const previous = partition.log
-    partition.replaceLog(new PartitionLog(context, config, state))
-    await previous.close()
+    const { record } = this.topic(partition.topic)
+    await this.opener.refresh(partition, partitionKey(record, partition.partition))
   }
 
   /** @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, CLOSED */
@@ -397,7 +284,7 @@ export class LogEngine {
     if (this.catalogPartition !== undefined) partitions[CATALOG_KEY] = this.catalogPartition.log.checkpoint({ closing })
     for (const topic of this.topics.values()) {
       for (const { partition, log } of topic.partitions)
-        partitions[`${topic.record.topicId}/${partition}`] = log.checkpoint({ closing })
+        partitions[partitionKey(topic.record, partition)] = log.checkpoint({ closing })
     }
     return { clean: closing, partitions }
   }
@@ -453,6 +340,10 @@ export class LogEngine {
     if (this.lock !== null) await attempt(this.lock.release())
     if (failures.length > 0) throw storageError(failures[0], `close '${this.directory}'`, { path: this.directory })
   }
+}
+
+function partitionKey({ topicId }: TopicRecord, partition: number): string {
+  return `${topicId}/${partition}`
 }
 
 async function prepareDirectory(storage: Storage, directory: string, readOnly: boolean): Promise<void> {

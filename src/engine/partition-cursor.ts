@@ -18,7 +18,7 @@ export class PartitionCursor {
   private readBytes = FIRST_READ_BYTES
   private prefetched: Promise<LogSlice> | null = null
   /** What ended this cursor; it is repeated for ever, because going on would skip records in silence. */
-  private failure: unknown = null
+  private failure: Error | null = null
 
   /**
    * @param offset    the next offset to read
@@ -54,7 +54,7 @@ export class PartitionCursor {
     try {
       return await this.readOn()
     } catch (error) {
-      this.failure = error
+      this.failure = error as Error
       throw error
     }
   }

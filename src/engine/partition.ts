@@ -79,7 +79,9 @@ export class Partition {
     const { topic, partition, highWatermark, log } = this
     if (offset >= log.logStartOffset && offset <= highWatermark) return
     const range = `offsets ${log.logStartOffset} to ${highWatermark}`
-    const message = `offset ${offset} of ${topic}-${partition} is out of range: it holds ${range}; read from 'earliest', or set onOutOfRange`
+    const message =
+      `offset ${offset} of ${topic}-${partition} is out of range: it holds ${range}; read from 'earliest', ` +
+      'or set onOutOfRange'
     throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, offset } })
   }
 

@@ -38,7 +38,9 @@ export class PendingBytes {
    */
   async waitForRoom(signal?: AbortSignal): Promise<void> {
     if (this.waiters.size >= MAX_WAITING) {
-      const message = `${MAX_WAITING} appends wait for room already: await appends before making more, or raise maxPendingBytes (${this.maxBytes})`
+      const message =
+        `${MAX_WAITING} appends wait for room already: await appends before making more, ` +
+        `or raise maxPendingBytes (${this.maxBytes})`
       throw new VarveError('QUEUE_FULL', message)
     }
     signal?.throwIfAborted()

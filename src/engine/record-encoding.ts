@@ -92,6 +92,8 @@ export function checkSize(
   if (headers.length === 0 && roughly + SMALL_RECORD_BYTES <= maxMessageBytes) return
   const bytes = singleRecordBatchBytes(key, value, headers)
   if (bytes <= maxMessageBytes) return
-  const message = `a record of ${bytes} bytes is larger than the maxMessageBytes of topic '${topic}' (${maxMessageBytes}): raise it, or keep the payload elsewhere`
+  const message =
+    `a record of ${bytes} bytes is larger than the maxMessageBytes of topic '${topic}' (${maxMessageBytes}): ` +
+    'raise it, or keep the payload elsewhere'
   throw new VarveError('MESSAGE_TOO_LARGE', message, { details: { topic } })
 }

@@ -88,7 +88,9 @@ export class TopicAdmin {
     const missing = found.findIndex((entry, index) => entry.partition !== index)
     if (found.length === 0 || missing >= 0) {
       const path = `${directory}/${partitionDirectory(name, Math.max(missing, 0))}`
-      const message = `cannot adopt topic '${name}': there is no partition directory '${path}'; put all of '${name}-0', '${name}-1', ... into '${directory}' first`
+      const message =
+        `cannot adopt topic '${name}': there is no partition directory '${path}'; put all of '${name}-0', ` +
+        `'${name}-1', ... into '${directory}' first`
       throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name, path } })
     }
     return found
@@ -142,7 +144,9 @@ export class TopicAdmin {
       const topic = this.engine.topic(name)
       const { record } = topic
       if (partitions <= record.partitions) {
-        const message = `topic '${name}' has ${record.partitions} partitions and can only get more, not ${partitions}: its records cannot move`
+        const message =
+          `topic '${name}' has ${record.partitions} partitions and can only get more, not ${partitions}: ` +
+          'its records cannot move'
         throw new VarveError('INVALID_PARTITIONS', message, { details: { topic: name } })
       }
       const grown = { ...record, partitions }

@@ -1,3 +1,4 @@
+import type { EncodedHeader } from '../codec/batch-encoder.ts'
 import type { RecordContext } from '../codec/record.ts'
 import { resolveValueCodec, type ValueCodec } from '../codec/value-codec.ts'
 import type { Clock, Random } from '../environment.ts'
@@ -46,6 +47,14 @@ export interface AppendOptions {
   signal?: AbortSignal
 }
 
+interface EncodedRecord {
+  partition: Partition
+  key: Uint8Array | null
+  value: Uint8Array | null
+  headers: readonly EncodedHeader[]
+  timestamp: number
+}
+
 const appendChecks = { expectedOffset: integer(0), signal: abortSignal }
 
 /** A topic, alive: turns records into bytes and hands them to the right partition. */
@@ -54,6 +63,7 @@ export class Topic {
   config!: TopicConfig
   private codec!: ValueCodec | null
   private partitioner!: Partitioner
+  private readonly encoded = {} as EncodedRecord
 
   constructor(
     public record: TopicRecord,
@@ -89,12 +99,13 @@ export class Topic {
 
   /** What the records read from one partition share. */
   recordContext(partition: number): RecordContext {
-    const topic = this
+    const valueCodec = () => this.valueCodec
     return {
       topic: this.name,
       partition,
+      // the codec may be changed, or given, later
       get valueCodec() {
-        return topic.valueCodec
+        return valueCodec()
       },
     }
   }
@@ -113,7 +124,7 @@ export class Topic {
       if (this.environment.pending.isFull) return this.appendWhenRoom(record, options)
       return this.appendNow(record, options)
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(error as Error)
     }
   }
 
@@ -123,14 +134,7 @@ export class Topic {
   }
 
   private appendNow(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
-    checkRecord(record)
-    const key = encodeKey(record.key)
-    const headers = encodeHeaders(record.headers)
-    const timestamp = record.timestamp === undefined ? this.environment.clock.now() : checkTimestamp(record.timestamp)
-    // encoded last: the bytes may be valid only until the next value is encoded
-    const value = encodeValue(this.valueCodec, record.value)
-    checkSize(key, value, headers, this.config.maxMessageBytes, this.name)
-    const partition = this.choose(record.partition, key, value, options)
+    const { partition, key, value, headers, timestamp } = this.encode(record, options)
     return partition.writer.append(key, value, headers, timestamp, options?.expectedOffset ?? null)
   }
 
@@ -160,13 +164,7 @@ export class Topic {
     options?: AppendOptions,
   ): AppendResult {
     try {
-      checkRecord(record)
-      const key = encodeKey(record.key)
-      const headers = encodeHeaders(record.headers)
-      const timestamp = record.timestamp === undefined ? this.environment.clock.now() : checkTimestamp(record.timestamp)
-      const value = encodeValue(this.valueCodec, record.value)
-      checkSize(key, value, headers, this.config.maxMessageBytes, this.name)
-      const partition = this.choose(record.partition, key, value, options)
+      const { partition, key, value, headers, timestamp } = this.encode(record, options)
       let call = calls.get(partition)
       if (call === undefined) {
         if (options?.expectedOffset !== undefined && calls.size > 0) {
@@ -185,20 +183,35 @@ export class Topic {
     }
   }
 
-  private choose(
-    given: number | undefined,
-    key: Uint8Array | null,
-    value: Uint8Array | null,
-    options?: AppendOptions,
-  ): Partition {
+  /**
+   * Checks one record and turns it into bytes. The value's bytes, and the object returned, are valid only until the
+   * next call: the caller copies at once. So the value is encoded when no other code of the program can run any more.
+   */
+  private encode(record: ProducerRecord, options: AppendOptions | undefined): EncodedRecord {
+    checkRecord(record)
+    const key = encodeKey(record.key)
+    const headers = encodeHeaders(record.headers)
+    const timestamp = record.timestamp === undefined ? this.environment.clock.now() : checkTimestamp(record.timestamp)
+    const chosen = this.choose(record.partition, key, options)
+    const value = encodeValue(this.valueCodec, record.value)
+    checkSize(key, value, headers, this.config.maxMessageBytes, this.name)
+    const { encoded } = this
+    encoded.partition = chosen ?? this.partitions[this.partitioner.withoutKey(value?.length ?? 0)]
+    encoded.key = key
+    encoded.value = value
+    encoded.headers = headers
+    encoded.timestamp = timestamp
+    return encoded
+  }
+
+  /** The partition that a record must go to, or null where any will do. */
+  private choose(given: number | undefined, key: Uint8Array | null, options?: AppendOptions): Partition | null {
     if (given !== undefined) return this.partition(given)
     const { partitions } = this
     if (partitions.length === 1) return partitions[0]
     if (key !== null) return partitions[this.partitioner.forKey(key)]
-    if (options?.expectedOffset !== undefined) {
-      throw new TypeError("expectedOffset is about one partition: the record needs a 'partition' or a key")
-    }
-    return partitions[this.partitioner.withoutKey(value?.length ?? 0)]
+    if (options?.expectedOffset === undefined) return null
+    throw new TypeError("expectedOffset is about one partition: the record needs a 'partition' or a key")
   }
 
   private get valueCodec(): ValueCodec {
@@ -208,7 +221,9 @@ export class Topic {
   /** A setting that is code and was not given at this open: using it must fail, and say what to do. */
   private missing(setting: 'valueCodec' | 'partitioner'): () => never {
     return () => {
-      const message = `topic '${this.name}' was created with a ${setting} of its own: give it again, Varve.open({ topics: { '${this.name}': { ${setting} } } })`
+      const message =
+        `topic '${this.name}' was created with a ${setting} of its own: give it again, Varve.open({ topics: ` +
+        `{ '${this.name}': { ${setting} } } })`
       throw new VarveError('INVALID_CONFIG', message, { details: { topic: this.name } })
     }
   }

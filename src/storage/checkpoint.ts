@@ -136,7 +136,9 @@ function parse(content: Buffer, path: string): { sequence: number; checkpoint: C
   if (!intact) return null
   const version = Number(fields[1])
   if (version !== FORMAT_VERSION) {
-    const message = `'${path}' has format ${version}; this version of Varve reads format ${FORMAT_VERSION}: use the version that wrote it, or a newer one`
+    const message =
+      `'${path}' has format ${version}; this version of Varve reads format ${FORMAT_VERSION}: ` +
+      'use the version that wrote it, or a newer one'
     throw new VarveError('UNSUPPORTED_FORMAT', message, { details: { path } })
   }
   const checkpoint = JSON.parse(content.toString('utf8', lineEnd + 1)) as Checkpoint

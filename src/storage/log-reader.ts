@@ -237,7 +237,9 @@ export class LogReader {
     const following = this.log.segments[this.log.segments.indexOf(segment) + 1]
     const nextOffset = next?.header.baseOffset ?? following?.baseOffset ?? this.log.logEndOffset
     const what = reason === 'old format' ? 'is in a format older than RecordBatch v2' : `is damaged (${reason})`
-    const message = `'${segment.path}' ${what} at byte ${position}: offsets ${offset} to ${nextOffset - 1} cannot be read; read on from ${nextOffset}, or restore the file from a copy`
+    const message =
+      `'${segment.path}' ${what} at byte ${position}: offsets ${offset} to ${nextOffset - 1} cannot be read; ` +
+      `read on from ${nextOffset}, or restore the file from a copy`
     const code = reason === 'old format' ? 'UNSUPPORTED_FOR_MESSAGE_FORMAT' : 'CORRUPT_MESSAGE'
     return new VarveError(code, message, { details: { path: segment.path, position, offset, nextOffset } })
   }

@@ -1,0 +1,85 @@
+import { stat } from 'node:fs/promises'
+import { Varve, type TopicDescription } from '../client/varve.ts'
+import { CATALOG_TOPIC } from '../engine/catalog.ts'
+import type { Flush } from '../engine/flush.ts'
+import { partitionDirectory } from '../engine/layout.ts'
+import type { VarveOptions } from '../engine/open-options.ts'
+import { VarveError } from '../errors.ts'
+import { directoryWords } from './arguments.ts'
+import { CliFailure, ExitCode } from './exit.ts'
+import { say } from './output.ts'
+import { formatBytes, formatCount } from './units.ts'
+
+/**
+ * How a command uses a log. `'read'`: beside a live writer, changing nothing. `'write'`: alone; the log must be there.
+ * `'create'`: alone; made where there is none.
+ */
+export type Access = 'read' | 'write' | 'create'
+
+/**
+ * Opens a log, does something with it and closes it, whatever happens.
+ *
+ * @throws CliFailure NO_LOG where there is none and `access` creates none
+ */
+export async function withLog<T>(directory: string, access: Access, action: (log: Varve) => Promise<T>, flush?: Flush): Promise<T> {
+  if (access !== 'create') await requireLog(directory)
+  const options: VarveOptions = { directory, readOnly: access === 'read' }
+  if (flush !== undefined) options.flush = flush
+  const log = await openLog(options)
+  let result: T
+  try {
+    reportRecovery(log)
+    result = await action(log)
+  } catch (error) {
+    // what went wrong first is what counts
+    await log.close().catch(() => {})
+    throw error
+  }
+  await log.close()
+  return result
+}
+
+async function openLog(options: VarveOptions): Promise<Varve> {
+  try {
+    return await Varve.open(options)
+  } catch (error) {
+    if (!(error instanceof VarveError) || error.code !== 'LOCKED') throw error
+    const message = `${error.message} (\`varve read\`, \`replay\`, \`topic list\` and \`topic describe\` work beside it)`
+    throw new VarveError('LOCKED', message, { details: error.details, cause: error })
+  }
+}
+
+/** Tells what a stop has left; nothing after an orderly one. */
+function reportRecovery({ recovery, directory }: Varve): void {
+  if (recovery.cutBytes > 0) say(`varve: '${directory}' was not closed in order: cut a torn end of ${formatBytes(recovery.cutBytes)}`)
+  for (const { path, position, offset, nextOffset, reason } of recovery.damage) {
+    const range = nextOffset > offset ? `, offsets ${offset} to ${nextOffset - 1}` : ''
+    say(`varve: damage in '${path}' at byte ${formatCount(position)}${range}: ${reason}; \`varve verify${directoryWords(directory)}\` says more`)
+  }
+}
+
+async function requireLog(directory: string): Promise<void> {
+  try {
+    // with a slash the system says ENOTDIR for a file, and the engine then says what to do
+    await stat(`${directory}/${partitionDirectory(CATALOG_TOPIC, 0)}`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return
+    const advice = `\`varve topic create <name>${directoryWords(directory)}\` makes one, and -d names another directory`
+    throw new CliFailure(ExitCode.missing, 'NO_LOG', `there is no log in '${directory}': ${advice}`, { path: directory })
+  }
+}
+
+/**
+ * Describes a topic.
+ *
+ * @throws CliFailure UNKNOWN_TOPIC_OR_PARTITION, naming the command that creates it and the topics there are
+ */
+export async function requireTopic(log: Varve, name: string): Promise<TopicDescription> {
+  const topics = await log.listTopics()
+  const topic = topics.find((each) => each.name === name)
+  if (topic !== undefined) return topic
+  const names = topics.slice(0, 8).map((each) => each.name)
+  const known = names.length === 0 ? '' : ` (there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}${topics.length > 8 ? ', ...' : ''})`
+  const message = `there is no topic '${name}' in '${log.directory}'${known}: \`varve topic create ${name}${directoryWords(log.directory)}\` creates it`
+  throw new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic: name })
+}

@@ -1,0 +1,73 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { valueCodecNames } from '../codec/value-codec.ts'
+import { topicConfigChecks, topicDefaults, type TopicConfig } from '../engine/topic-config.ts'
+import { oneOf, type Check } from '../options.ts'
+import { formatFlush, parseFlush } from './arguments.ts'
+
+type Settings = Partial<TopicConfig>
+type Key = keyof TopicConfig
+
+const KEYS = Object.keys(topicConfigChecks) as Key[]
+const FLUSH_FORMS = "must be 'each', 'group', 'os', a loss window such as 10ms, or {\"ms\":10,\"bytes\":1000000}"
+
+/** What the library takes as code, a command line can only name. */
+const NAMED: Partial<Record<Key, Check>> = {
+  valueCodec: oneOf(valueCodecNames),
+  partitioner: oneOf(['murmur3', 'murmur2', 'crc32']),
+}
+
+/** `--config <key=value>`, which may be given several times. */
+export function configOption(): Option {
+  return new Option('-c, --config <key=value>', 'a topic configuration; repeatable').argParser(parseSetting)
+}
+
+/** The topic configurations, for `--help`. */
+export function configHelp(): string {
+  const lines = KEYS.map((key) => `  ${key.padEnd(22)} ${formatSetting(topicDefaults[key]) || "the log's own"}`)
+  return ["Configurations and their defaults (Kafka's dotted names, as in retention.ms, are the same):", ...lines].join('\n')
+}
+
+/** A configuration's value as `--config` reads it. */
+export function formatSetting(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return formatFlush(value as { ms: number })
+  return value === undefined ? '' : String(value)
+}
+
+/**
+ * Reads one `key=value` and adds it to those before it.
+ *
+ * @throws InvalidArgumentError naming the known keys, or what the value must be
+ */
+export function parseSetting(text: string, previous: Settings = {}): Settings {
+  const at = text.indexOf('=')
+  if (at <= 0) throw new InvalidArgumentError('It must be <key>=<value>, as in retentionMs=604800000.')
+  const [name, given] = [text.slice(0, at).trim(), text.slice(at + 1).trim()]
+  const key = KEYS.find((known) => known === camelCase(name))
+  if (key === undefined) throw new InvalidArgumentError(`There is no configuration '${name}'; there are ${KEYS.join(', ')}.`)
+  const value = parseValue(key, given)
+  const fault = value === null ? FLUSH_FORMS : findFault(key, value)
+  if (fault !== null) throw new InvalidArgumentError(`${key} ${fault}.`)
+  return { ...previous, [key]: value }
+}
+
+/** `retention.ms` and `retention-ms` are retentionMs. */
+function camelCase(name: string): string {
+  return name.replaceAll(/[._-]([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** By the type of the default. */
+function parseValue(key: Key, text: string): unknown {
+  if (key === 'flush') return parseFlush(text)
+  const standard: unknown = topicDefaults[key]
+  if (typeof standard === 'number') return /^-?\d+$/.test(text) ? Number(text) : NaN
+  if (typeof standard === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+  return text
+}
+
+function findFault(key: Key, value: unknown): string | null {
+  try {
+    return (NAMED[key] ?? topicConfigChecks[key])(value)
+  } catch (error) {
+    return `is wrong: ${(error as Error).message}`
+  }
+}

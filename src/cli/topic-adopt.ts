@@ -1,0 +1,50 @@
+import type { Command } from 'commander'
+import type { TopicConfig } from '../engine/topic-config.ts'
+import { VarveError } from '../errors.ts'
+import { directoryOption, jsonOption } from './arguments.ts'
+import { CliFailure, ExitCode } from './exit.ts'
+import { withLog } from './log-access.ts'
+import { output } from './output.ts'
+import { configHelp, configOption } from './settings.ts'
+import { countOf, describeContent } from './topic-view.ts'
+
+interface AdoptOptions {
+  directory: string
+  config?: Partial<TopicConfig>
+  json?: boolean
+}
+
+const EXAMPLES = `
+The directories <topic>-0, <topic>-1, ... must be in the log's directory. Values are taken as bytes (valueCodec=bytes) and keys
+hashed as Kafka's clients do (partitioner=murmur2) unless said otherwise.
+
+Examples:
+  cp -r /var/kafka-logs/orders-* ./events/ && varve topic adopt orders
+  varve topic adopt orders -c valueCodec=json
+`
+
+/** `varve topic adopt` */
+export function registerTopicAdopt(topic: Command): void {
+  topic
+    .command('adopt <topic>')
+    .description('take over partition directories that Kafka wrote, or that a lost catalog has left')
+    .addOption(configOption())
+    .addOption(directoryOption())
+    .addOption(jsonOption('print the description of the topic as JSON'))
+    .addHelpText('after', () => `\n${configHelp()}\n${EXAMPLES}`)
+    .action(adoptTopic)
+}
+
+async function adoptTopic(name: string, { directory, config, json }: AdoptOptions): Promise<void> {
+  const topic = await withLog(directory, 'create', async (log) => {
+    try {
+      return await log.adoptTopic({ name, ...config })
+    } catch (error) {
+      if (!(error instanceof VarveError) || error.code !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+      const message = `'${error.details.path}' is not there or holds no log: put all of '${name}-0', '${name}-1', ... into '${directory}' first`
+      throw new CliFailure(ExitCode.missing, error.code, message, error.details)
+    }
+  })
+  if (json) void output.json(topic)
+  else void output.line(`adopted topic '${name}': ${countOf(topic.partitions.length, 'partition')}, ${describeContent(topic)}`)
+}

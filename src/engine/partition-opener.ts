@@ -1,0 +1,105 @@
+import type { RecordContext } from '../codec/record.ts'
+import type { Clock } from '../environment.ts'
+import { CheckpointFiles, type LoadedCheckpoint } from '../storage/checkpoint.ts'
+import { PartitionLog } from '../storage/partition-log.ts'
+import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
+import { SegmentPool } from '../storage/segment-pool.ts'
+import type { SegmentContext } from '../storage/segment.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Checkpointer } from './checkpointer.ts'
+import type { Flush } from './flush.ts'
+import { SAVED_DIRECTORY } from './layout.ts'
+import { RESERVATION_OFFSETS } from './offset-reservation.ts'
+import { Partition } from './partition.ts'
+import type { PendingBytes } from './pending-bytes.ts'
+import type { TopicConfig } from './topic-config.ts'
+
+/** Which partition to open, and what it obeys. */
+export interface PartitionSpec {
+  topic: string
+  partition: number
+  /** Name of its directory. */
+  directory: string
+  /** Its key in the checkpoint. */
+  key: string
+  recordContext: RecordContext
+  config(): TopicConfig
+  flush(): Flush
+}
+
+/** What all partitions of a log share. */
+export interface OpenerContext {
+  storage: Storage
+  clock: Clock
+  pending: PendingBytes
+  checkpointer: Checkpointer
+  /** Directory of the log. */
+  root: string
+  readOnly: boolean
+}
+
+/** Opens partitions: recovers their logs by what the checkpoint says of them. */
+export class PartitionOpener {
+  /** What was found, one per partition opened. */
+  readonly reports: ({ topic: string; partition: number } & PartitionRecovery)[] = []
+  private readonly pool = new SegmentPool()
+
+  /** @param loaded what the checkpoint said when the log was opened */
+  constructor(
+    private readonly context: OpenerContext,
+    private loaded: LoadedCheckpoint,
+  ) {}
+
+  /** From now on a partition that is opened is a new one, of which no checkpoint tells. */
+  forgetCheckpoint(): void {
+    this.loaded = { checkpoint: null, damaged: [] }
+  }
+
+  async open(spec: PartitionSpec): Promise<Partition> {
+    const log = await this.openLog(spec)
+    const { clock, pending, checkpointer } = this.context
+    return new Partition(spec.topic, spec.partition, log, spec.recordContext, {
+      clock,
+      pending,
+      config: spec.config,
+      flush: spec.flush,
+      storeReservation: () => checkpointer.store(),
+      synced: (bytes) => checkpointer.synced(bytes),
+    })
+  }
+
+  private async openLog({ topic, partition, directory, key, config }: PartitionSpec): Promise<PartitionLog> {
+    const { storage, readOnly, root } = this.context
+    const { checkpoint, damaged } = this.loaded
+    const path = `${root}/${directory}`
+    const indexIntervalBytes = () => config().indexIntervalBytes
+    const segments: SegmentContext = { storage, directory: path, pool: this.pool, readOnly, indexIntervalBytes }
+    if (!readOnly) await storage.makeDirectory(path)
+    const { state, report } = await recoverLog(segments, {
+      checkpoint: checkpoint?.partitions[key] ?? null,
+      clean: damaged.length === 0 && (checkpoint?.clean ?? false),
+      saveDirectory: `${root}/${SAVED_DIRECTORY}`,
+      // where a checkpoint is damaged, the newest reservation may have been in it
+      extraReservation: damaged.length > 0 ? RESERVATION_OFFSETS : 0,
+    })
+    this.reports.push({ topic, partition, ...report })
+    return new PartitionLog(segments, config, state)
+  }
+
+  /** Re-reads what another process has appended to a partition of a read-only log, whose checkpoint key is `key`. */
+  async refresh(partition: Partition, key: string): Promise<void> {
+    const { storage, root } = this.context
+    const { log } = partition
+    const { checkpoint } = await new CheckpointFiles(storage, root).load()
+    const stored = checkpoint?.partitions[key]
+    const known = log.checkpoint({ closing: true })
+    // a higher epoch tells that the writer has recovered, and may have cut what was read here
+    const base = stored !== undefined && stored.leaderEpoch > known.leaderEpoch ? stored : known
+    const logStartOffset = Math.max(known.logStartOffset, stored?.logStartOffset ?? 0)
+    const request = { checkpoint: { ...base, logStartOffset }, clean: true, saveDirectory: '', extraReservation: 0 }
+    const { state } = await recoverLog(log.context, request)
+    if (state.logEndOffset === log.logEndOffset && state.logStartOffset === log.logStartOffset) return
+    partition.replaceLog(new PartitionLog(log.context, log.config, state))
+    await log.close()
+  }
+}
