@@ -2,7 +2,6 @@ import type { Varve } from '../client/varve.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
 import type { ProducerRecord } from '../engine/record-encoding.ts'
 import { VarveError } from '../errors.ts'
-import { LineFault } from './line-records.ts'
 
 /** What one append call takes at most, beside the number of records: bounds the memory whatever the lines are. */
 const BATCH_BYTES = 4 * 1024 * 1024
@@ -89,21 +88,19 @@ export class Appender {
       this.count(batch, results)
     } catch (error) {
       if (!isRefusal(error)) throw error
-      await this.appendOneByOne(batch, error)
+      await this.appendOneByOne(batch)
     }
   }
 
   /** One refused record refuses its whole batch, so this finds which one it was; those before it are appended. */
-  private async appendOneByOne(batch: NumberedRecord[], refusal: unknown): Promise<void> {
-    // of a batch of one there is nothing to find
+  private async appendOneByOne(batch: NumberedRecord[]): Promise<void> {
     for (const numbered of batch) {
       try {
-        if (batch.length === 1) throw refusal
         this.count([numbered], await this.log.appendBatch(this.topic, [numbered.record]))
       } catch (error) {
         if (!isRefusal(error)) throw error
-        const reason = (error as Error).message.replace(/^record \d+ of the batch: /, '').replace(/; nothing of the batch was appended$/, '')
-        this.refuse({ line: numbered.line, reason })
+        const about = /^record \d+ of the batch: (.*?)(?:; nothing of the batch was appended)?$/s
+        this.refuse({ line: numbered.line, reason: (error as Error).message.replace(about, '$1') })
       }
     }
   }
@@ -126,5 +123,5 @@ export class Appender {
 /** Whether an error is about a record, and not about the log. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof VarveError) return error.code === 'MESSAGE_TOO_LARGE'
-  return error instanceof TypeError || error instanceof RangeError || error instanceof LineFault
+  return error instanceof TypeError || error instanceof RangeError
 }

@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { systemErrorCode, VarveError, type ErrorDetails } from '../errors.ts'
+import { systemErrorCode, VarveError } from '../errors.ts'
 
 /** What the process ends with; `varve --help` and docs/cli.md list the same. */
 export const ExitCode = {
@@ -35,26 +35,28 @@ export function usageError(message: string): CliFailure {
 export interface FailureReport {
   exitCode: number
   code: string
+  /** One line; empty where the help that was printed says it all. */
   message: string
   details: object
 }
 
-/** Says in one line what went wrong; null for what is no failure (`--help`, `--version`). */
-export function describeFailure(error: unknown): FailureReport | null {
+/** Says in one line what went wrong. */
+export function describeFailure(error: unknown): FailureReport {
   if (error instanceof CommanderError) {
-    if (error.exitCode === 0) return null
-    return { exitCode: ExitCode.usage, code: 'USAGE', message: error.message.replace(/^error: /, ''), details: {} }
+    const message = error.code === 'commander.help' ? '' : oneLine(error).replace(/^error: /, '')
+    return { exitCode: error.exitCode === 0 ? ExitCode.ok : ExitCode.usage, code: 'USAGE', message, details: {} }
   }
-  if (error instanceof CliFailure) return { ...withMessage(error), exitCode: error.exitCode, code: error.code, details: error.details }
+  if (error instanceof CliFailure) {
+    return { exitCode: error.exitCode, code: error.code, message: oneLine(error), details: error.details }
+  }
   if (error instanceof VarveError) {
-    const { code } = error
-    const details: ErrorDetails = error.details
+    const { code, details } = error
     const exitCode = code === 'UNKNOWN_TOPIC_OR_PARTITION' ? ExitCode.missing : ExitCode.failed
-    return { ...withMessage(error), exitCode, code, details }
+    return { exitCode, code, message: oneLine(error), details }
   }
-  return { ...withMessage(error), exitCode: ExitCode.failed, code: systemErrorCode(error) ?? 'ERROR', details: {} }
+  return { exitCode: ExitCode.failed, code: systemErrorCode(error) ?? 'ERROR', message: oneLine(error), details: {} }
 }
 
-function withMessage(error: unknown): { message: string } {
-  return { message: (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ') }
+function oneLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, ' ')
 }

@@ -28,7 +28,7 @@ export async function withLog<T>(directory: string, access: Access, action: (log
   const log = await openLog(options)
   let result: T
   try {
-    reportRecovery(log)
+    if (access !== 'read') reportRecovery(log)
     result = await action(log)
   } catch (error) {
     // what went wrong first is what counts
@@ -79,7 +79,7 @@ export async function requireTopic(log: Varve, name: string): Promise<TopicDescr
   const topic = topics.find((each) => each.name === name)
   if (topic !== undefined) return topic
   const names = topics.slice(0, 8).map((each) => each.name)
-  const known = names.length === 0 ? '' : ` (there ${names.length === 1 ? 'is' : 'are'} ${names.join(', ')}${topics.length > 8 ? ', ...' : ''})`
+  const known = names.length === 0 ? '' : ` (topics there: ${names.join(', ')}${topics.length > names.length ? ', ...' : ''})`
   const message = `there is no topic '${name}' in '${log.directory}'${known}: \`varve topic create ${name}${directoryWords(log.directory)}\` creates it`
   throw new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic: name })
 }

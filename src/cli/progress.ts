@@ -1,4 +1,6 @@
+import { clearLine, cursorTo } from 'node:readline'
 import { SingleBar } from 'cli-progress'
+import { say } from './output.ts'
 import { formatBytes, formatCount } from './units.ts'
 
 const UPDATE_MS = 100
@@ -7,7 +9,8 @@ const UPDATE_MS = 100
 export interface ProgressState {
   /** In the unit of the total. */
   done: number
-  records: number
+  /** Left out where records are not counted. */
+  records?: number
 }
 
 /**
@@ -22,7 +25,7 @@ export class Progress {
 
   /**
    * @param total what `done` will reach, or null when nobody knows
-   * @param unit  how `done` is shown; `'records'` shows the records alone
+   * @param unit  how `done` is counted
    * @param wanted false: show nothing
    */
   constructor(
@@ -30,8 +33,8 @@ export class Progress {
     private readonly unit: 'bytes' | 'records',
     wanted: boolean,
   ) {
-    this.bar = wanted && process.stderr.isTTY ? createBar(total, unit) : null
-    this.bar?.start(total ?? 0, 0, this.payload({ done: 0, records: 0 }))
+    this.bar = wanted && process.stderr.isTTY ? createBar(total) : null
+    this.bar?.start(total ?? 0, 0, this.payload({ done: 0 }))
   }
 
   /** Cheap enough to be called for every chunk of work. */
@@ -43,6 +46,15 @@ export class Progress {
     this.bar.update(state.done, this.payload(state))
   }
 
+  /** Prints a line above the bar. */
+  say(text: string): void {
+    if (this.bar !== null) {
+      cursorTo(process.stderr, 0)
+      clearLine(process.stderr, 0)
+    }
+    say(text)
+  }
+
   /** Clears the bar: the summary takes its place. */
   stop(): void {
     this.bar?.stop()
@@ -50,15 +62,17 @@ export class Progress {
 
   private payload({ done, records }: ProgressState): object {
     const seconds = Math.max((performance.now() - this.started) / 1000, 0.001)
-    const amount = this.unit === 'bytes' ? formatBytes(done) : formatCount(done)
-    return { amount, records: formatCount(records), rate: formatCount(records / seconds) }
+    const parts: string[] = []
+    if (this.unit === 'bytes') parts.push(formatBytes(done))
+    if (records !== undefined) parts.push(`${formatCount(records)} records`, `${formatCount(records / seconds)} records/s`)
+    else parts.push(`${formatBytes(done / seconds)}/s`)
+    return { text: parts.join('  ') }
   }
 }
 
-function createBar(total: number | null, unit: 'bytes' | 'records'): SingleBar {
-  const amount = unit === 'bytes' ? '{amount}  {records} records' : '{records} records'
+function createBar(total: number | null): SingleBar {
   return new SingleBar({
-    format: total === null ? `${amount}  {rate} records/s` : `{bar} {percentage}%  ${amount}  {rate} records/s  {eta_formatted} left`,
+    format: total === null ? '{text}' : '{bar} {percentage}%  {text}  {eta_formatted} left',
     barsize: 24,
     barCompleteChar: '█',
     barIncompleteChar: '░',

@@ -24,7 +24,7 @@ export function configOption(): Option {
 /** The topic configurations, for `--help`. */
 export function configHelp(): string {
   const lines = KEYS.map((key) => `  ${key.padEnd(22)} ${formatSetting(topicDefaults[key]) || "the log's own"}`)
-  return ["Configurations and their defaults (Kafka's dotted names, as in retention.ms, are the same):", ...lines].join('\n')
+  return ["Configurations and their defaults (Kafka's dotted names, too: retention.ms):", ...lines].join('\n')
 }
 
 /** A configuration's value as `--config` reads it. */

@@ -15,8 +15,9 @@ interface AdoptOptions {
 }
 
 const EXAMPLES = `
-The directories <topic>-0, <topic>-1, ... must be in the log's directory. Values are taken as bytes (valueCodec=bytes) and keys
-hashed as Kafka's clients do (partitioner=murmur2) unless said otherwise.
+The directories <topic>-0, <topic>-1, ... must be in the log's directory. Unless
+said otherwise values are taken as bytes (valueCodec=bytes) and keys hashed as
+Kafka's clients do (partitioner=murmur2).
 
 Examples:
   cp -r /var/kafka-logs/orders-* ./events/ && varve topic adopt orders

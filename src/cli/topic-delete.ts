@@ -8,7 +8,8 @@ import { output } from './output.ts'
 import { describeContent } from './topic-view.ts'
 
 const EXAMPLES = `
-Asks before it deletes. Where there is no terminal to ask on, it deletes only with --yes.
+Asks before it deletes. Where there is no terminal to ask on, it deletes only
+with --yes.
 
 Examples:
   varve topic delete orders

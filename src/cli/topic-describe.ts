@@ -5,7 +5,8 @@ import { output } from './output.ts'
 import { printTopic } from './topic-view.ts'
 
 const EXAMPLES = `
-Prints each partition (first offset, end, size in bytes, segments, leader epoch, directory) and the configuration in force.
+Prints each partition (first offset, end, size in bytes, segments, leader epoch,
+directory) and the configuration in force.
 
 Examples:
   varve topic describe orders

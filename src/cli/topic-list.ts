@@ -5,7 +5,8 @@ import { output, say } from './output.ts'
 import { printTopics } from './topic-view.ts'
 
 const EXAMPLES = `
-Prints topic, partitions, records, size in bytes, value codec and flush mode; into a pipe parted by tabs, without headings.
+Prints topic, partitions, records, size in bytes, value codec and flush mode.
+Into a pipe they are parted by tabs, without headings.
 
 Examples:
   varve topic list

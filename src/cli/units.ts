@@ -54,7 +54,6 @@ export function parseTime(text: string): number | null {
 /** One line of figures: `1,707 records, 1.2 MB in 0.21 s (8,129 records/s)`. */
 export function formatRate(records: number, bytes: number, seconds: number): string {
   const rate = formatCount(records / Math.max(seconds, 0.001))
-  return
-    `${formatCount(records)} ${records === 1 ? 'record' : 'records'}, ` +
-    `${formatBytes(bytes)} in ${formatSeconds(seconds)} (${rate} records/s)`
+  const noun = records === 1 ? 'record' : 'records'
+  return `${formatCount(records)} ${noun}, ${formatBytes(bytes)} in ${formatSeconds(seconds)} (${rate} records/s)`
 }

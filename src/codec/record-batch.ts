@@ -33,7 +33,8 @@ const CRC_AT = 17
 const CRC_START = 21
 
 export const TIMESTAMP_TYPE_BIT = 1 << 3
-const CONTROL_BIT = 1 << 5
+export const TRANSACTIONAL_BIT = 1 << 4
+export const CONTROL_BIT = 1 << 5
 const COMPRESSION_MASK = 7
 
 /** The header of one batch, as stored. */
@@ -86,6 +87,27 @@ export function readBatchHeader(bytes: Buffer, position: number): BatchHeader {
     baseTimestamp: readInt64(bytes, position + 27),
     maxTimestamp: readInt64(bytes, position + 35),
     recordCount: bytes.readInt32BE(position + 57),
+  }
+}
+
+/** The fields of a header that neither storing nor reading needs. */
+export interface BatchDetails {
+  magic: number
+  crc: number
+  /** -1: none */
+  producerId: number
+  producerEpoch: number
+  baseSequence: number
+}
+
+/** Decodes the rest of the header at `position`, as {@link readBatchHeader} does the fields in use. */
+export function readBatchDetails(bytes: Buffer, position: number): BatchDetails {
+  return {
+    magic: bytes.readInt8(position + MAGIC_AT),
+    crc: bytes.readUInt32BE(position + CRC_AT),
+    producerId: readInt64(bytes, position + 43),
+    producerEpoch: bytes.readInt16BE(position + 51),
+    baseSequence: bytes.readInt32BE(position + 53),
   }
 }
 

@@ -90,12 +90,10 @@ export class ConsumerRecord {
     const reader = new VarintReader(this.bytes, this.valueStart + Math.max(this.valueLength, 0))
     const count = reader.varint()
     const headers: [string, Buffer | null][] = []
+    // decodeRecords has checked that all of them are there
     for (let i = 0; i < count; i++) {
-      const name = readBytes(this.bytes, reader)
-      if (name === null) throw this.damaged()
-      headers.push([name.toString(), readBytes(this.bytes, reader)])
+      headers.push([readBytes(this.bytes, reader)!.toString(), readBytes(this.bytes, reader)])
     }
-    if (!(count >= 0)) throw this.damaged()
     return headers
   }
 
@@ -104,25 +102,28 @@ export class ConsumerRecord {
     const { topic, partition, offset, timestamp, key, value, headers } = this
     return { topic, partition, offset, timestamp, key, value, headers: { ...headers } }
   }
-
-  private damaged(): VarveError {
-    return invalidRecords(this.context, this.offset)
-  }
 }
 
 function readBytes(bytes: Buffer, reader: VarintReader): Buffer | null {
   const length = reader.varint()
   if (length === -1) return null
   const start = reader.position
-  // NaN and lengths past the end fail here alike
-  if (!(length >= 0 && start + length <= bytes.length)) {
-    throw new VarveError(
-      'INVALID_RECORD',
-      'a record header reaches beyond its batch; read the record through valueBytes',
-    )
-  }
-  reader.position = start + length
+  reader.position += length
   return bytes.subarray(start, reader.position)
+}
+
+/** Steps over a record's headers; false unless they are well-formed and end exactly at `end`. */
+function skipHeaders(reader: VarintReader, end: number): boolean {
+  const count = reader.varint()
+  for (let i = 0; i < count; i++) {
+    const nameLength = reader.varint()
+    reader.position += nameLength
+    const valueLength = reader.varint()
+    if (valueLength > 0) reader.position += valueLength
+    // ends a count that no record could hold, too
+    if (!(nameLength >= 0 && valueLength >= -1 && reader.position <= end)) return false
+  }
+  return count >= 0 && reader.position === end
 }
 
 /**
@@ -155,6 +156,7 @@ export function decodeRecords(
   const appendTime = (header.attributes & TIMESTAMP_TYPE_BIT) !== 0 ? header.maxTimestamp : undefined
   const records: ConsumerRecord[] = []
   const reader = new VarintReader(body, at)
+  let lastOffset = baseOffset - 1
   for (let i = 0; i < recordCount; i++) {
     const length = reader.varint()
     const recordEnd = reader.position + length
@@ -173,12 +175,17 @@ export function decodeRecords(
       recordEnd <= end &&
       keyLength >= -1 &&
       valueLength >= -1 &&
+      offset > lastOffset &&
       offset <= header.lastOffset &&
       timestampDelta === timestampDelta
     )) {
       throw invalidRecords(context, baseOffset)
     }
+    // most records end with a single byte: no headers
+    const hasHeaders = reader.position + 1 !== recordEnd || body[reader.position] !== 0
+    if (hasHeaders && !skipHeaders(reader, recordEnd)) throw invalidRecords(context, baseOffset)
     reader.position = recordEnd
+    lastOffset = offset
     if (offset < from) continue
     const timestamp = appendTime ?? baseTimestamp + timestampDelta
     records.push(new ConsumerRecord(context, offset, timestamp, body, keyStart, keyLength, valueStart, valueLength))

@@ -83,16 +83,25 @@ export class VarintReader {
     const { bytes } = this
     let byte = bytes[this.position++]
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
-    let zigzag = byte & 0x7f
-    let factor = 0x80
-    for (let count = 1; count < 10; count++) {
-      byte = bytes[this.position++]!
+    let low = byte & 0x7f
+    for (let shift = 7; shift < 28; shift += 7) {
+      byte = bytes[this.position++]
+      low |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (low >>> 1) ^ -(low & 1)
       if (byte === undefined) return NaN
-      zigzag += (byte & 0x7f) * factor
+    }
+    // the rest apart, because the zigzag form of a safe integer may be none itself
+    let high = 0
+    let factor = 1
+    for (let count = 4; count < 10; count++) {
+      byte = bytes[this.position++]
+      if (byte === undefined) return NaN
+      high += (byte & 0x7f) * factor
       factor *= 0x80
       if (byte < 0x80) {
-        const value = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
-        return Number.isSafeInteger(zigzag) ? value : NaN
+        const half = high * 2 ** 27 + (low >>> 1)
+        const value = (low & 1) === 0 ? half : -half - 1
+        return Number.isSafeInteger(value) ? value : NaN
       }
     }
     return NaN

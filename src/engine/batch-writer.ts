@@ -235,7 +235,8 @@ export class BatchWriter {
         continue
       }
       if (!(await this.write(chunk))) continue
-      if (window?.isTooLarge(sizeBytes, records)) {
+      // the write may have taken longer than the window allows, and the records may exceed it by themselves
+      if (window?.mustStall(sizeBytes, records, this.context.clock.monotonicMs())) {
         await this.syncAll().then(
           () => this.acknowledge(chunk),
           (error: unknown) => chunk.reject(error),

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
 import { storageError, systemErrorCode, VarveError } from '../errors.ts'
@@ -346,11 +347,18 @@ function partitionKey({ topicId }: TopicRecord, partition: number): string {
   return `${topicId}/${partition}`
 }
 
+/** Makes sure that the directory is there, and that it survives a power cut where it had to be created. */
 async function prepareDirectory(storage: Storage, directory: string, readOnly: boolean): Promise<void> {
   const details = { path: directory }
   try {
-    if (readOnly) await storage.list(directory)
-    else await storage.makeDirectory(directory)
+    if (readOnly) {
+      await storage.list(directory)
+      return
+    }
+    const missing = await missingDirectories(storage, directory)
+    if (missing.length === 0) return
+    await storage.makeDirectory(directory)
+    for (const created of missing) await storage.syncDirectory(dirname(created))
   } catch (error) {
     const system = systemErrorCode(error)
     if (system === 'EEXIST' || system === 'ENOTDIR') {
@@ -362,5 +370,19 @@ async function prepareDirectory(storage: Storage, directory: string, readOnly: b
       throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
     }
     throw error
+  }
+}
+
+/** The directory and those above it that do not exist, innermost first. */
+async function missingDirectories(storage: Storage, directory: string): Promise<string[]> {
+  const missing: string[] = []
+  for (let path = directory; ; path = dirname(path)) {
+    try {
+      await storage.list(path)
+      return missing
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT' || dirname(path) === path) throw error
+      missing.push(path)
+    }
   }
 }

@@ -93,8 +93,11 @@ export class PartitionOpener {
     const { checkpoint } = await new CheckpointFiles(storage, root).load()
     const stored = checkpoint?.partitions[key]
     const known = log.checkpoint({ closing: true })
-    // a higher epoch tells that the writer has recovered, and may have cut what was read here
-    const base = stored !== undefined && stored.leaderEpoch > known.leaderEpoch ? stored : known
+    // a higher epoch tells that the writer has recovered, and may have cut what was read here; a start beyond what was
+    // read, that it has deleted the segment to go on in
+    const isBehind =
+      stored !== undefined && (stored.leaderEpoch > known.leaderEpoch || stored.logStartOffset > known.durableOffset)
+    const base = isBehind ? stored : known
     const logStartOffset = Math.max(known.logStartOffset, stored?.logStartOffset ?? 0)
     const request = { checkpoint: { ...base, logStartOffset }, clean: true, saveDirectory: '', extraReservation: 0 }
     const { state } = await recoverLog(log.context, request)

@@ -102,6 +102,32 @@ export async function findNextBatch(
   return null
 }
 
+/**
+ * Looks for where reading can go on after the batch at `start`, which is damaged: at the end that its own length claims,
+ * if a valid batch is there, or else at the next one that can be found. So a batch that stands inside a damaged record's
+ * value is not taken for one of the log as long as the length is right.
+ */
+export async function findBatchAfterDamage(
+  file: StorageFile,
+  start: number,
+  end: number,
+  minOffset: number,
+): Promise<{ position: number; header: BatchHeader } | null> {
+  const head = await readBatch(file, start, BATCH_HEADER_BYTES)
+  if (findHeaderFault(head, 0, head.length) === null) {
+    const claimed = start + batchSizeAt(head, 0)
+    const next = await readBatch(file, claimed, BATCH_HEADER_BYTES)
+    if (findHeaderFault(next, 0, next.length) === null) {
+      const header = readBatchHeader(next, 0)
+      if (header.baseOffset >= minOffset && claimed + header.sizeBytes <= end && header.sizeBytes <= MAX_BATCH_BYTES) {
+        const whole = await readBatch(file, claimed, header.sizeBytes)
+        if (findBatchFault(whole, 0, whole.length) === null) return { position: claimed, header }
+      }
+    }
+  }
+  return findNextBatch(file, start + 1, end, minOffset)
+}
+
 async function readBatch(file: StorageFile, position: number, sizeBytes: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(sizeBytes)
   return bytes.subarray(0, await readFully(file, bytes, position))

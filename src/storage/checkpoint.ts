@@ -43,15 +43,18 @@ export interface LoadedCheckpoint {
 }
 
 const FORMAT_VERSION = 1
-const NAMES = ['checkpoint-a', 'checkpoint-b'] as const
+/** The two files; the one at index `sequence % 2` is written next. */
+export const CHECKPOINT_FILES = ['checkpoint-a', 'checkpoint-b'] as const
 const BLOCK_BYTES = 4096
+const NO_CRC = '00000000'
 
 /**
  * The durable watermarks of a directory, in two files that are written in turn, in place.
  *
  * File: a line `varve-checkpoint <format> <sequence> <crc>` and then JSON, padded with spaces to whole blocks of 4 KiB.
- * The CRC-32C (8 hex digits) covers everything after the first line. The valid file with the greater sequence counts,
- * so a write that is cut short leaves the other one; and a rewrite of the same size needs no new metadata on disk.
+ * The CRC-32C (8 hex digits) covers the whole file, its own digits taken as zeros. The valid file with the greater
+ * sequence counts, so a write that is cut short leaves the other one; and a rewrite of the same size needs no new
+ * metadata on disk. The sequence of `checkpoint-a` is even, that of `checkpoint-b` odd, and they follow one another.
  */
 export class CheckpointFiles {
   private readonly files: (StorageFile | null)[] = [null, null]
@@ -71,7 +74,7 @@ export class CheckpointFiles {
   async load(): Promise<LoadedCheckpoint> {
     let newest: { sequence: number; checkpoint: Checkpoint } | null = null
     const damaged: string[] = []
-    for (const [index, name] of NAMES.entries()) {
+    for (const [index, name] of CHECKPOINT_FILES.entries()) {
       const path = `${this.directory}/${name}`
       const content = await this.storage.readFile(path).catch((error: unknown) => {
         if (systemErrorCode(error) === 'ENOENT') return null
@@ -79,7 +82,7 @@ export class CheckpointFiles {
       })
       if (content === null) continue
       this.sizes[index] = content.length
-      const found = parse(content, path)
+      const found = parseCheckpoint(content, path)
       if (found === null) damaged.push(path)
       else if (newest === null || found.sequence > newest.sequence) newest = found
     }
@@ -91,14 +94,15 @@ export class CheckpointFiles {
   async store(checkpoint: Checkpoint): Promise<void> {
     const sequence = this.sequence + 1
     const slot = sequence % 2
-    const file = (this.files[slot] ??= await this.open(NAMES[slot]))
+    const file = (this.files[slot] ??= await this.open(CHECKPOINT_FILES[slot]))
     const body = Buffer.from(JSON.stringify(checkpoint))
     const line = (crc: string) => `varve-checkpoint ${FORMAT_VERSION} ${sequence} ${crc}\n`
-    const start = line('00000000').length
+    const start = line(NO_CRC).length
     const size = Math.max(this.sizes[slot], Math.ceil((start + body.length) / BLOCK_BYTES) * BLOCK_BYTES)
     const bytes = Buffer.alloc(size, ' ')
+    bytes.write(line(NO_CRC))
     body.copy(bytes, start)
-    bytes.write(line(crc32c(bytes, start, size).toString(16).padStart(8, '0')))
+    bytes.write(line(crc32c(bytes, 0, size).toString(16).padStart(8, '0')))
     writeFully(file, bytes, 0)
     this.sizes[slot] = size
     await file.sync()
@@ -125,22 +129,27 @@ export class CheckpointFiles {
   }
 }
 
-/** The checkpoint in one file's content, or null when it is damaged. */
-function parse(content: Buffer, path: string): { sequence: number; checkpoint: Checkpoint } | null {
+/**
+ * The checkpoint in one file's content, or null when it is damaged.
+ *
+ * @throws VarveError UNSUPPORTED_FORMAT when a newer version of Varve wrote it
+ */
+export function parseCheckpoint(content: Buffer, path: string): { format: number; sequence: number; checkpoint: Checkpoint } | null {
   const lineEnd = content.indexOf('\n')
   const fields = /^varve-checkpoint (\d{1,9}) (\d{1,15}) ([0-9a-f]{8})$/.exec(
     content.toString('latin1', 0, Math.max(lineEnd, 0)),
   )
   if (fields === null) return null
-  const intact = crc32c(content, lineEnd + 1, content.length) === parseInt(fields[3], 16)
-  if (!intact) return null
-  const version = Number(fields[1])
-  if (version !== FORMAT_VERSION) {
+  const checked = Buffer.from(content)
+  checked.write(NO_CRC, lineEnd - NO_CRC.length)
+  if (crc32c(checked, 0, checked.length) !== parseInt(fields[3], 16)) return null
+  const format = Number(fields[1])
+  if (format !== FORMAT_VERSION) {
     const message =
-      `'${path}' has format ${version}; this version of Varve reads format ${FORMAT_VERSION}: ` +
+      `'${path}' has format ${format}; this version of Varve reads format ${FORMAT_VERSION}: ` +
       'use the version that wrote it, or a newer one'
     throw new VarveError('UNSUPPORTED_FORMAT', message, { details: { path } })
   }
   const checkpoint = JSON.parse(content.toString('utf8', lineEnd + 1)) as Checkpoint
-  return { sequence: Number(fields[2]), checkpoint }
+  return { format, sequence: Number(fields[2]), checkpoint }
 }

@@ -38,7 +38,7 @@ export type LockMechanism = 'socket' | 'pipe' | 'file'
 export const LOCK_FILE = '.lock'
 
 /** How long a holder that was just taking or losing the lock is given to finish that. */
-const PATIENCE_MS = 100
+const PATIENCE_MS = 250
 
 const TOKEN = /^[0-9a-f]{32}$/
 

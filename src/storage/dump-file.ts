@@ -1,7 +1,13 @@
-import type { CompressionType } from '../codec/compression.ts'
-import type { BatchFault } from '../codec/record-batch.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { boolean, checkOptions, withMethods } from '../options.ts'
+import { CHECKPOINT_FILES, parseCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { dumpLog, type DumpedBatch, type DumpedDamage } from './dump-log.ts'
+import { countBeforeZeros } from './index-entries.ts'
+import { nodeStorage } from './node-storage.ts'
+import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
 import type { Storage } from './storage.ts'
+import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
+
+export type { DumpedBatch, DumpedDamage, DumpedRecord } from './dump-log.ts'
 
 /** Options of {@link dumpFile}. */
 export interface DumpOptions {
@@ -9,50 +15,6 @@ export interface DumpOptions {
   storage?: Storage
   /** Decodes the records of each batch too. Default false. */
   records?: boolean
-}
-
-/** One record of a batch, as its bytes stand in the file. */
-export interface DumpedRecord {
-  offset: number
-  /** ms since the epoch */
-  timestamp: number
-  key: Buffer | null
-  value: Buffer | null
-  headers: [name: string, value: Buffer | null][]
-  /** Of a control batch: how the transaction ended. */
-  control?: 'commit' | 'abort' | 'unknown'
-}
-
-/** One batch of a `.log` file. */
-export interface DumpedBatch {
-  kind: 'batch'
-  /** Byte position in the file. */
-  position: number
-  baseOffset: number
-  lastOffset: number
-  /** Records in the batch. */
-  count: number
-  /** The whole batch, header included. */
-  sizeBytes: number
-  leaderEpoch: number
-  magic: number
-  /** As stored, 8 hex digits. */
-  crc: string
-  /** Whether the bytes have that checksum; a {@link DumpedDamage} follows where they do not. */
-  crcOk: boolean
-  compression: CompressionType | 'unknown'
-  timestampType: 'CreateTime' | 'LogAppendTime'
-  isTransactional: boolean
-  isControl: boolean
-  /** ms since the epoch */
-  baseTimestamp: number
-  maxTimestamp: number
-  /** -1: none */
-  producerId: number
-  producerEpoch: number
-  baseSequence: number
-  /** With `records`, and only of a batch whose checksum is right. */
-  records?: DumpedRecord[]
 }
 
 /** One entry of an `.index` file: the batch that ends with `offset` starts at `logPosition`. */
@@ -84,22 +46,71 @@ export interface DumpedCheckpoint {
   checkpoint: Checkpoint
 }
 
-/** Bytes that are none of the above; what follows was found after them. */
-export interface DumpedDamage {
-  kind: 'damage'
-  /** First damaged byte. */
-  position: number
-  /** First byte after it that could be read again, or the size of the file. */
-  nextPosition: number
-  reason: BatchFault | 'not a whole entry' | 'not increasing' | 'checksum or format'
-}
-
 /** What a file holds, in file order. */
 export type DumpEntry = DumpedBatch | DumpedIndexEntry | DumpedTimeIndexEntry | DumpedCheckpoint | DumpedDamage
 
 /**
  * Reads a `.log`, `.index`, `.timeindex`, `checkpoint-a` or `checkpoint-b` file, Varve's or Kafka's, entry by entry.
+ *
+ * Damage is an entry as well, and what can be read after it follows. Zeros at the end, which Kafka leaves in a file that
+ * was not closed in order, are left out. The bytes of records are copies.
+ *
+ * @throws TypeError for a path that names none of these; the system's error when the file cannot be read
+ * @throws VarveError UNSUPPORTED_FORMAT for a checkpoint of a newer version of Varve
  */
-export async function* dumpFile(_path: string, _options: DumpOptions = {}): AsyncGenerator<DumpEntry> {
-  throw new Error('being written')
+export async function* dumpFile(path: string, options: DumpOptions = {}): AsyncGenerator<DumpEntry, void, undefined> {
+  checkOptions('dumpFile', options, { storage: withMethods('openFile', 'readFile'), records: boolean })
+  const { storage = nodeStorage(), records = false } = options
+  const name = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
+  const [, digits, suffix] = /^(\d{20})\.(log|index|timeindex)$/.exec(name) ?? []
+  if (suffix === 'log') yield* dumpLog(storage, path, records)
+  else if (suffix === 'index') yield* dumpIndex(await storage.readFile(path), Number(digits))
+  else if (suffix === 'timeindex') yield* dumpTimeIndex(await storage.readFile(path), Number(digits))
+  else if ((CHECKPOINT_FILES as readonly string[]).includes(name)) yield dumpCheckpoint(await storage.readFile(path), path)
+  else {
+    const known = "a segment's .log, .index or .timeindex, named by 20 digits, or checkpoint-a or checkpoint-b"
+    throw new TypeError(`dumpFile: '${path}' is none of the files that can be listed: ${known}`)
+  }
+}
+
+function* dumpIndex(content: Buffer, baseOffset: number): Generator<DumpEntry> {
+  const index = new OffsetIndex(baseOffset, content)
+  const count = countBeforeZeros(content, OFFSET_ENTRY_BYTES)
+  for (let i = 0; i < count; i++) {
+    const { offset, position: logPosition } = index.entry(i)
+    const position = i * OFFSET_ENTRY_BYTES
+    yield { kind: 'index', position, offset, logPosition }
+    const last = i === 0 ? { offset: baseOffset - 1, position: -1 } : index.entry(i - 1)
+    if (offset <= last.offset || logPosition <= last.position) yield notIncreasing(position, OFFSET_ENTRY_BYTES)
+  }
+  yield* dumpRest(content, OFFSET_ENTRY_BYTES)
+}
+
+function* dumpTimeIndex(content: Buffer, baseOffset: number): Generator<DumpEntry> {
+  const index = new TimeIndex(baseOffset, content)
+  const count = countBeforeZeros(content, TIME_ENTRY_BYTES)
+  for (let i = 0; i < count; i++) {
+    const { timestamp, offset } = index.entry(i)
+    const position = i * TIME_ENTRY_BYTES
+    yield { kind: 'timeindex', position, timestamp, offset }
+    const last = i === 0 ? { timestamp: -Infinity, offset: baseOffset - 1 } : index.entry(i - 1)
+    if (timestamp <= last.timestamp || offset <= last.offset) yield notIncreasing(position, TIME_ENTRY_BYTES)
+  }
+  yield* dumpRest(content, TIME_ENTRY_BYTES)
+}
+
+function notIncreasing(position: number, entryBytes: number): DumpedDamage {
+  return { kind: 'damage', position, nextPosition: position + entryBytes, reason: 'not increasing' }
+}
+
+function* dumpRest(content: Buffer, entryBytes: number): Generator<DumpedDamage> {
+  const position = content.length - (content.length % entryBytes)
+  if (position === content.length) return
+  yield { kind: 'damage', position, nextPosition: content.length, reason: 'not a whole entry' }
+}
+
+function dumpCheckpoint(content: Buffer, path: string): DumpEntry {
+  const found = parseCheckpoint(content, path)
+  if (found !== null) return { kind: 'checkpoint', position: 0, ...found }
+  return { kind: 'damage', position: 0, nextPosition: content.length, reason: 'checksum or format' }
 }

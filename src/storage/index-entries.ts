@@ -54,3 +54,14 @@ export class IndexEntries {
     return this.bytes.subarray(this.writtenCount * this.entryBytes, this.count * this.entryBytes)
   }
 }
+
+/**
+ * How many entries stand before the zeros at the end of an index file. Kafka lays the file out at its full size, in zeros,
+ * and trims it when it is closed in order. An entry that is all zeros can only be the first one of a time index.
+ */
+export function countBeforeZeros(content: Buffer, entryBytes: number): number {
+  if (content.length === entryBytes) return 1
+  let end = content.length
+  while (end > 0 && content[end - 1] === 0) end--
+  return Math.min(Math.ceil(end / entryBytes), Math.floor(content.length / entryBytes))
+}

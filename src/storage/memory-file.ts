@@ -118,9 +118,8 @@ export class MemoryInode {
 
   /** Fills `image` with the bytes as of the last sync; returns what survived of each change, with its bytes. */
   private takeBack(image: MemoryInode, survived: CrashedFileOptions['survived']): Survivor[][] {
-    let largest = this.used
-    for (const { sizeBefore, position, length } of this.changes)
-      largest = Math.max(largest, sizeBefore, position + length)
+    // The size after each change is the size before the next one, so this is as large as the file ever was.
+    const largest = this.changes.reduce((size, { sizeBefore }) => Math.max(size, sizeBefore), this.used)
     const bytes = Buffer.allocUnsafeSlow(largest)
     this.bytes.copy(bytes, 0, 0, this.used)
     const survivors: Survivor[][] = []

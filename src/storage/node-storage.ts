@@ -8,6 +8,7 @@ import {
   open,
   read,
   readdir,
+  readFile,
   rename,
   unlink,
   writeSync,
@@ -39,8 +40,9 @@ class NodeStorage implements Storage {
     return new NodeFile(path, await openDescriptor(path, OPEN_FLAGS[mode]))
   }
 
+  // fs-extra's would wait for a free descriptor instead of failing with EMFILE
   readFile(path: string): Promise<Buffer> {
-    return fsExtra.readFile(path)
+    return settle<Buffer>((done) => readFile(path, done))
   }
 
   async list(path: string): Promise<DirectoryEntry[]> {

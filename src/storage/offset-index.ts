@@ -7,7 +7,7 @@ export interface OffsetPosition {
   position: number
 }
 
-const ENTRY_BYTES = 4 + 4
+export const OFFSET_ENTRY_BYTES = 4 + 4
 
 /**
  * Sparse map from record offset to byte position for one segment.
@@ -28,7 +28,7 @@ export class OffsetIndex {
     readonly baseOffset: number,
     content: Buffer = Buffer.alloc(0),
   ) {
-    this.entries = new IndexEntries(ENTRY_BYTES, content)
+    this.entries = new IndexEntries(OFFSET_ENTRY_BYTES, content)
   }
 
   get count(): number {
@@ -36,7 +36,7 @@ export class OffsetIndex {
   }
 
   entry(index: number): OffsetPosition {
-    const at = index * ENTRY_BYTES
+    const at = index * OFFSET_ENTRY_BYTES
     const { bytes } = this.entries
     return { offset: this.baseOffset + bytes.readInt32BE(at), position: bytes.readInt32BE(at + 4) }
   }

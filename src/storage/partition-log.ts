@@ -242,6 +242,8 @@ export class PartitionLog {
 
   /** Writes what the index files lack, before a checkpoint; completely and durably when the log is being closed. */
   async writeIndexes(options: { closing: boolean }): Promise<void> {
+    // after a close in order nothing is repaired any more
+    if (options.closing && this.active.mustRepairIndexes) await this.active.open()
     if (!this.active.isOpen) return
     if (options.closing) this.active.completeTimeIndex()
     await this.active.writeIndexes({ sync: options.closing })

@@ -94,6 +94,11 @@ export class Segment {
     return this.files !== null
   }
 
+  /** Whether the index files are not to be trusted and no `open` has repaired them yet. */
+  get mustRepairIndexes(): boolean {
+    return !this.trustIndexes && this.files === null
+  }
+
   /** Entries in the offset index; a segment rolls before its index outgrows its limit. */
   get indexEntries(): number {
     return this.files?.offsetIndex.count ?? 0

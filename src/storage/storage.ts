@@ -35,8 +35,10 @@ export interface Storage {
   lockDirectory(path: string): Promise<DirectoryLock>
 }
 
+/** What a file is opened for; see `Storage.openFile`. */
 export type OpenMode = 'read' | 'write' | 'create'
 
+/** One name in a directory; symbolic links are 'other' and never followed. */
 export interface DirectoryEntry {
   name: string
   kind: 'file' | 'directory' | 'other'
@@ -59,6 +61,7 @@ export interface StorageFile {
   close(): Promise<void>
 }
 
+/** An exclusive lock on a directory, held. */
 export interface DirectoryLock {
   release(): Promise<void>
 }

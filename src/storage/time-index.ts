@@ -9,7 +9,7 @@ export interface TimestampOffset {
   offset: number
 }
 
-const ENTRY_BYTES = 8 + 4
+export const TIME_ENTRY_BYTES = 8 + 4
 
 /**
  * Sparse map from timestamp to record offset for one segment.
@@ -30,7 +30,7 @@ export class TimeIndex {
     readonly baseOffset: number,
     content: Buffer = Buffer.alloc(0),
   ) {
-    this.entries = new IndexEntries(ENTRY_BYTES, content)
+    this.entries = new IndexEntries(TIME_ENTRY_BYTES, content)
   }
 
   get count(): number {
@@ -38,7 +38,7 @@ export class TimeIndex {
   }
 
   entry(index: number): TimestampOffset {
-    const at = index * ENTRY_BYTES
+    const at = index * TIME_ENTRY_BYTES
     const { bytes } = this.entries
     return { timestamp: readInt64(bytes, at), offset: this.baseOffset + bytes.readInt32BE(at + 8) }
   }

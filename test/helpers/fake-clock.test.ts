@@ -14,7 +14,11 @@ test('advance fires timers in the order in which they are due, each at its own t
   const cancel = clock.setTimer(20, note('cancelled'))
   cancel()
   clock.advance(29)
-  expect(fired).toEqual([['early', 10, 1_010], ['early too', 10, 1_010], ['set by a timer', 15, 1_015]])
+  expect(fired).toEqual([
+    ['early', 10, 1_010],
+    ['early too', 10, 1_010],
+    ['set by a timer', 15, 1_015],
+  ])
   expect(clock.timerCount).toBe(1)
   clock.advance(1)
   expect(fired.at(-1)).toEqual(['late', 30, 1_030])

@@ -55,13 +55,20 @@ describe('FaultyStorage', () => {
 
   test('fails the calls that a predicate names', async () => {
     const storage = new FaultyStorage(new MemoryStorage())
-    const stop = storage.failAt({ call: (kind, path) => kind === 'sync' && path.endsWith('b'), code: 'EIO', sticky: true })
+    const stop = storage.failAt({
+      call: (kind, path) => kind === 'sync' && path.endsWith('b'),
+      code: 'EIO',
+      sticky: true,
+    })
     const [a, b] = [await storage.openFile('/a', 'create'), await storage.openFile('/b', 'create')]
     await a.sync()
     await expect(b.sync()).rejects.toMatchObject({ code: 'EIO' })
     await expect(b.sync()).rejects.toMatchObject({ code: 'EIO' })
     stop()
     await b.sync()
+    storage.failAt({ call: (kind) => kind === 'sync', code: 'EIO' })
+    await expect(a.sync()).rejects.toMatchObject({ code: 'EIO' })
+    await a.sync()
   })
 
   test('can fail a call that took effect', async () => {

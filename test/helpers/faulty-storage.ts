@@ -5,8 +5,22 @@ import { DiskSpace, type SpaceOfFile } from './disk-space.ts'
 import type { SyncGate } from './sync-gate.ts'
 
 export const CALL_KINDS = [
-  'open', 'create', 'size', 'read', 'write', 'sync', 'truncate', 'close', 'list', 'readFile', 'rename', 'removeFile',
-  'removeDirectory', 'makeDirectory', 'syncDirectory', 'lockDirectory',
+  'open',
+  'create',
+  'size',
+  'read',
+  'write',
+  'sync',
+  'truncate',
+  'close',
+  'list',
+  'readFile',
+  'rename',
+  'removeFile',
+  'removeDirectory',
+  'makeDirectory',
+  'syncDirectory',
+  'lockDirectory',
 ] as const
 
 /** `'open'` is openFile of a file that exists, `'create'` of a new one. */
@@ -144,7 +158,8 @@ export class FaultyStorage implements Storage {
   /** Logs a call and makes it, unless it is to fail. Only this storage and its files call this. */
   async run<T>(call: Omit<Call, 'index'>, action: () => Promise<T>): Promise<T> {
     const fault = this.begin(call)
-    if (fault !== null && !(fault.takesEffect ?? call.kind === 'close')) throw systemError(fault.code, call.kind, call.path)
+    if (fault !== null && !(fault.takesEffect ?? call.kind === 'close'))
+      throw systemError(fault.code, call.kind, call.path)
     const result = await action()
     if (fault !== null) throw systemError(fault.code, call.kind, call.path)
     return result
@@ -153,7 +168,8 @@ export class FaultyStorage implements Storage {
   /** As `run`, for a call that is no promise. */
   runNow<T>(call: Omit<Call, 'index'>, action: () => T): T {
     const fault = this.begin(call)
-    if (fault !== null && !(fault.takesEffect ?? call.kind === 'close')) throw systemError(fault.code, call.kind, call.path)
+    if (fault !== null && !(fault.takesEffect ?? call.kind === 'close'))
+      throw systemError(fault.code, call.kind, call.path)
     const result = action()
     if (fault !== null) throw systemError(fault.code, call.kind, call.path)
     return result

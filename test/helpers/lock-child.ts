@@ -18,7 +18,10 @@ export interface LockReport {
   message?: string
 }
 
-async function take(directory: string, mechanism?: LockMechanism): Promise<{ report: LockReport; lock: DirectoryLock | null }> {
+async function take(
+  directory: string,
+  mechanism?: LockMechanism,
+): Promise<{ report: LockReport; lock: DirectoryLock | null }> {
   try {
     const lock = await lockDirectory(directory, mechanism)
     return { report: { pid: process.pid, locked: true }, lock }

@@ -53,5 +53,7 @@ export class SeededRandom implements Random {
 
 function seedOfThisRun(): number {
   const given = Number(process.env['VARVE_SEED'])
-  return process.env['VARVE_SEED'] !== undefined && Number.isInteger(given) ? given : Math.floor(Math.random() * 2 ** 32)
+  return process.env['VARVE_SEED'] !== undefined && Number.isInteger(given)
+    ? given
+    : Math.floor(Math.random() * 2 ** 32)
 }

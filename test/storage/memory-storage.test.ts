@@ -103,6 +103,9 @@ describe('a power cut takes', () => {
     await arrived.syncDirectory('/to')
     const both = arrived.crash()
     expect([await read(both, '/from/a'), await read(both, '/to/b')]).toEqual(['content', 'content'])
+    const file = await both.openFile('/from/a', 'write')
+    file.write(Buffer.from('one'), 0)
+    expect(await read(both, '/to/b')).toBe('onetent')
   })
 
   test('a removal: the file is back with its durable bytes', async () => {
@@ -176,7 +179,15 @@ describe('what was not synced survives a power cut', () => {
 
   test('sector by sector', async () => {
     const storage = await threeWrites()
-    const crashed = storage.crash({ choose: ({ index }) => (index === 0 ? [[1, 2], [3, 4]] : []) })
+    const crashed = storage.crash({
+      choose: ({ index }) =>
+        index === 0
+          ? [
+              [1, 2],
+              [3, 4],
+            ]
+          : [],
+    })
     expect(await read(crashed, '/a')).toBe('0123\0A\0A')
     expect(() => storage.crash({ choose: () => 5 })).toThrow(RangeError)
     expect(() => storage.crash({ choose: () => [[2, 1]] })).toThrow(RangeError)
@@ -211,10 +222,14 @@ describe('what was not synced survives a power cut', () => {
     await file.truncate(8)
     const seen: PendingTruncate[] = []
     storage.crash({ keepTruncate: (truncate) => (seen.push(truncate), false) })
-    expect(seen).toEqual([{ path: '/a', size: 4, index: 0 }, { path: '/a', size: 8, index: 1 }])
+    expect(seen).toEqual([
+      { path: '/a', size: 4, index: 0 },
+      { path: '/a', size: 8, index: 1 },
+    ])
     expect(await read(storage.crash({ keepTruncate: ({ index }) => index === 0 }), '/a')).toBe('0123')
     expect(await read(storage.crash({ choose: () => 1 }), '/a')).toBe('01234X6789')
     expect(await read(storage.crash({ keepTruncate: () => true, choose: () => 1 }), '/a')).toBe('0123\0X\0\0')
+    expect(await read(storage.crash({ keepTruncate: () => true, fill: 'garbage' }), '/a')).toBe('0123\0\0\0\0')
   })
 
   test('directory operation by directory operation', async () => {
@@ -317,7 +332,12 @@ describe('what was not synced survives a power cut', () => {
           operation = { edits: [[path, `${step}`]] }
         } else if (kind === 'rename' && content !== undefined && path !== to) {
           await storage.rename(path, to)
-          operation = { edits: [[path, null], [to, content]] }
+          operation = {
+            edits: [
+              [path, null],
+              [to, content],
+            ],
+          }
         } else if (kind === 'remove' && content !== undefined) {
           await storage.removeFile(path)
           operation = { edits: [[path, null]] }
@@ -353,13 +373,31 @@ describe('a process that is killed', () => {
     await storage.openFile('/b', 'create')
     const next = storage.clone()
     file.write(Buffer.from('X'), 0)
+    expect(await read(next.crash({ choose: ({ length }) => length }), '/a')).toBe('durable written')
     expect([await read(next, '/a'), await names(next)]).toEqual(['durable written', ['a', 'b']])
     expect([await read(next.crash(), '/a'), await names(next.crash())]).toEqual(['durable', ['a']])
-    const reopened = await next.openFile('/a', 'write')
+    const [reopened, unsynced] = [await next.openFile('/a', 'write'), await next.openFile('/b', 'write')]
     await reopened.sync()
+    unsynced.write(Buffer.from('later'), 0)
+    await unsynced.sync()
+    expect(await read(next.crash({ keepDirectoryOperation: () => true }), '/b')).toBe('later')
     await next.syncDirectory('/')
     expect([await read(next.crash(), '/a'), await names(next.crash())]).toEqual(['durable written', ['a', 'b']])
     expect([await read(storage.crash(), '/a'), await names(storage.crash())]).toEqual(['durable', ['a']])
+  })
+
+  test('leaves the order of what was written', async () => {
+    const storage = new MemoryStorage()
+    const file = await durableFile(storage, '/b')
+    await durableFile(storage, '/a')
+    file.write(Buffer.from('before'), 0)
+    const next = storage.clone()
+    file.write(Buffer.from('elsewhere'), 0)
+    const other = await next.openFile('/a', 'write')
+    other.write(Buffer.from('after'), 0)
+    const order: string[] = []
+    next.crash({ choose: ({ path }) => (order.push(path), 0) })
+    expect(order).toEqual(['/b', '/a'])
   })
 
   test('leaves no lock', async () => {
@@ -433,7 +471,12 @@ describe('MemoryStorage is fast enough for a million power cuts:', () => {
     }
     // Quadratic would be minutes.
     expect(performance.now() - start).toBeLessThan(3_000)
-    expect((await storage.crash().openFile('/a', 'read').then((crashed) => crashed.size()))).toBe(199_991 * 100)
+    expect(
+      await storage
+        .crash()
+        .openFile('/a', 'read')
+        .then((crashed) => crashed.size()),
+    ).toBe(199_991 * 100)
   })
 
   test('a power cut of a small directory takes well under a millisecond', async () => {
@@ -443,11 +486,14 @@ describe('MemoryStorage is fast enough for a million power cuts:', () => {
       for (let index = 0; index < 10; index++) file.write(Buffer.alloc(500, 'y'), 16_384 + index * 500)
     }
     const choose = ({ length }: PendingWrite) => length >> 1
-    const best = Math.min(...Array.from({ length: 20 }, () => {
-      const start = performance.now()
-      for (let round = 0; round < 20; round++) storage.crash({ choose, size: 'written', keepDirectoryOperation: () => true })
-      return (performance.now() - start) / 20
-    }))
+    const best = Math.min(
+      ...Array.from({ length: 20 }, () => {
+        const start = performance.now()
+        for (let round = 0; round < 20; round++)
+          storage.crash({ choose, size: 'written', keepDirectoryOperation: () => true })
+        return (performance.now() - start) / 20
+      }),
+    )
     expect(best).toBeLessThan(1)
   })
 })

@@ -43,7 +43,11 @@ describe('nodeStorage', () => {
     await symlink('nothing', `${directory}/to-nothing`)
     const kinds = Object.fromEntries((await storage.list(directory)).map(({ name, kind }) => [name, kind]))
     expect(kinds).toEqual({
-      file: 'file', directory: 'directory', 'to-file': 'other', 'to-directory': 'other', 'to-nothing': 'other',
+      file: 'file',
+      directory: 'directory',
+      'to-file': 'other',
+      'to-directory': 'other',
+      'to-nothing': 'other',
     })
   })
 

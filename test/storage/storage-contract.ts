@@ -163,7 +163,10 @@ export function describeStorageContract(name: string, make: () => Promise<Storag
         writeFully(file, Buffer.from('abc'), 0)
         const targets = [Buffer.alloc(3), Buffer.alloc(3)]
         const [, first, , second] = await Promise.all([
-          file.sync(), readFully(file, targets[0], 0), file.sync(), readFully(file, targets[1], 0),
+          file.sync(),
+          readFully(file, targets[0], 0),
+          file.sync(),
+          readFully(file, targets[1], 0),
         ])
         expect([first, second]).toEqual([3, 3])
         expect(targets.map(String)).toEqual(['abc', 'abc'])
@@ -280,7 +283,10 @@ export function describeStorageContract(name: string, make: () => Promise<Storag
       test('to the same name changes nothing', async () => {
         await put('a', 'same')
         await storage.rename(inDirectory('a'), inDirectory('a'))
+        await storage.makeDirectory(inDirectory('b/inner'))
+        await storage.rename(inDirectory('b'), inDirectory('b'))
         expect(await get('a')).toBe('same')
+        expect((await storage.list(directory)).map(({ name }) => name)).toEqual(['a', 'b'])
       })
 
       test('refuses what would lose something, and says so', async () => {
@@ -296,7 +302,9 @@ export function describeStorageContract(name: string, make: () => Promise<Storag
           ['other', 'file', 'ENOTDIR'],
         ] as const
         for (const [from, to, code] of refused) {
-          await expect(storage.rename(inDirectory(from), inDirectory(to)), `${from} -> ${to}`).rejects.toMatchObject({ code })
+          await expect(storage.rename(inDirectory(from), inDirectory(to)), `${from} -> ${to}`).rejects.toMatchObject({
+            code,
+          })
         }
         expect((await storage.list(directory)).map(({ name }) => name)).toEqual(['file', 'full', 'other'])
         expect(await get('file')).toBe('kept')

@@ -1,0 +1,123 @@
+import { stat } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { dumpFile, type DumpedBatch, type DumpedRecord, type DumpEntry } from '../storage/dump-file.ts'
+import { jsonOption, valueCodecOption } from './arguments.ts'
+import { CliFailure, ExitCode } from './exit.ts'
+import { output, say } from './output.ts'
+import { countOf } from './topic-view.ts'
+import { formatTime } from './units.ts'
+import { dataOf, jsonText, keyText, safeText, textOf, valueDecoder, valueText, type ShownValue } from './values.ts'
+
+interface DumpOptions {
+  records?: boolean
+  json?: boolean
+  valueCodec?: string
+}
+
+type Decode = (bytes: Buffer | null) => ShownValue
+
+const HELP = `
+Reads segment files (.log), their indexes (.index, .timeindex) and checkpoints
+(checkpoint-a, checkpoint-b), whether Varve wrote them or Kafka. Prints one line
+an entry, beginning with its byte position in the file. Damage is listed, what
+follows it is read, and the exit code is 1.
+
+A file does not know its topic's value codec: values show as text or base64
+unless --value-codec says what they are.
+
+Examples:
+  varve dump ./events/orders-0/00000000000000000000.log
+  varve dump ./events/orders-0/00000000000000000000.log -r --value-codec msgpack
+  varve dump ./events/orders-0/00000000000000000000.timeindex --json
+`
+
+/** `varve dump` */
+export function registerDump(program: Command): void {
+  program
+    .command('dump <file>')
+    .description('list the batches or index entries of a file of the log')
+    .option('-r, --records', 'the records of each batch, too')
+    .addOption(valueCodecOption())
+    .addOption(jsonOption('print each entry as one line of JSON'))
+    .addHelpText('after', HELP)
+    .action(dump)
+}
+
+async function dump(file: string, { records = false, json = false, valueCodec = 'bytes' }: DumpOptions): Promise<void> {
+  await requireFile(file)
+  const decode = valueDecoder(valueCodec)
+  let damaged = 0
+  for await (const entry of dumpFile(file, { records })) {
+    if (entry.kind === 'damage') damaged++
+    const text = json ? `${jsonText(jsonEntry(entry, decode))}\n` : entryText(entry, decode)
+    const waiting = output.write(text)
+    if (waiting !== undefined) await waiting
+  }
+  if (damaged === 0) return
+  process.exitCode = ExitCode.failed
+  say(`varve: '${file}' is damaged in ${countOf(damaged, 'place')}`)
+}
+
+async function requireFile(file: string): Promise<void> {
+  try {
+    const stats = await stat(file)
+    if (stats.isDirectory()) throw new Error('it is a directory: name a file in it')
+  } catch (error) {
+    throw new CliFailure(ExitCode.failed, 'CANNOT_READ', `cannot read '${file}': ${(error as Error).message}`, { path: file })
+  }
+}
+
+function jsonEntry(entry: DumpEntry, decode: Decode): object {
+  if (entry.kind !== 'batch' || entry.records === undefined) return entry
+  return { ...entry, records: entry.records.map((record) => jsonRecord(record, decode)) }
+}
+
+function jsonRecord({ offset, timestamp, key, value, headers, control }: DumpedRecord, decode: Decode): object {
+  const keyShown = key === null ? null : textOf(key)
+  const shown = decode(value)
+  return {
+    offset,
+    timestamp,
+    key: keyShown ?? key?.toString('base64') ?? null,
+    ...(key !== null && keyShown === null && { keyEncoding: 'base64' }),
+    value: dataOf(shown),
+    ...(shown.kind === 'bytes' && { valueEncoding: 'base64' }),
+    headers: headers.map(([name, bytes]) => [name, bytes === null ? null : (textOf(bytes) ?? bytes)]),
+    ...(control !== undefined && { control }),
+  }
+}
+
+function entryText(entry: DumpEntry, decode: Decode): string {
+  switch (entry.kind) {
+    case 'batch':
+      return `${batchText(entry)}\n${(entry.records ?? []).map((record) => `${recordText(record, decode)}\n`).join('')}`
+    case 'index':
+      return `${entry.position}\toffset ${entry.offset}\tbatch at ${entry.logPosition}\n`
+    case 'timeindex':
+      return `${entry.position}\t${formatTime(entry.timestamp)}\toffset ${entry.offset}\n`
+    case 'checkpoint':
+      return `${entry.position}\tcheckpoint ${entry.sequence}, format ${entry.format}\n${jsonText(entry.checkpoint, 2)}\n`
+    case 'damage':
+      return `${entry.position}\tDAMAGED\tup to ${entry.nextPosition}\t${entry.reason}\n`
+  }
+}
+
+function batchText(batch: DumpedBatch): string {
+  const { position, baseOffset, lastOffset, count, sizeBytes, maxTimestamp, timestampType, leaderEpoch, crc, crcOk } = batch
+  const marks = [
+    batch.compression,
+    timestampType,
+    `epoch ${leaderEpoch}`,
+    `crc ${crc} ${crcOk ? 'ok' : 'WRONG'}`,
+    ...(batch.producerId >= 0 ? [`producer ${batch.producerId}/${batch.producerEpoch}, sequence ${batch.baseSequence}`] : []),
+    ...(batch.isTransactional ? ['transactional'] : []),
+    ...(batch.isControl ? ['control'] : []),
+  ]
+  const offsets = `offsets ${baseOffset}-${lastOffset}`
+  return [position, offsets, countOf(count, 'record'), `${sizeBytes} bytes`, formatTime(maxTimestamp), ...marks].join('\t')
+}
+
+function recordText({ offset, timestamp, key, value, headers, control }: DumpedRecord, decode: Decode): string {
+  const shown = headers.map(([name, bytes]) => `${safeText(name)}=${bytes === null ? 'null' : keyText(bytes)}`)
+  return ['', offset, formatTime(timestamp), key === null ? '-' : keyText(key), control ?? valueText(decode(value)), ...shown].join('\t')
+}

@@ -1,0 +1,258 @@
+import { expect } from 'vitest'
+import { Varve, type TopicDescription } from '../../src/client/varve.ts'
+import type { ConsumerRecord } from '../../src/codec/record.ts'
+import { acknowledgesDurably, type Flush } from '../../src/engine/flush.ts'
+import type { ProducerRecord } from '../../src/engine/record-encoding.ts'
+import type { TopicConfig } from '../../src/engine/topic-config.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { FakeClock } from './fake-clock.ts'
+import type { SeededRandom } from './seeded-random.ts'
+
+export const DIRECTORY = '/data/events'
+
+/** A record that was handed in. */
+export interface Entry {
+  offset: number
+  key: string | null
+  value: Buffer
+  timestamp: number
+  /** 1, 2, ... in the order of acknowledgements; 0: not acknowledged. */
+  ackedAs: number
+  /** Monotonic ms of the acknowledgement. */
+  ackedMs: number
+  /** Its acknowledgement promised that a power cut cannot take it. */
+  durable: boolean
+}
+
+/** One partition at one moment. */
+export interface PartitionMoment {
+  /** All that were handed in and not lost; later ones than `count` came after this moment. */
+  entries: readonly Entry[]
+  count: number
+  /** So many from the first on survive: flushed, recovered, or said to be durable. */
+  durableCount: number
+  startMin: number
+  startMax: number
+  leaderEpoch: number
+  /** Greatest offset that anybody has seen, -1 when none. */
+  greatestSeen: number
+}
+
+/** One topic at one moment; where a change is under way, all that may be found after it. */
+export interface TopicMoment {
+  name: string
+  state: 'creating' | 'there' | 'deleting'
+  configs: Partial<TopicConfig>[]
+  counts: number[]
+  partitions: PartitionMoment[]
+}
+
+/** What the log must hold when the power goes at this moment. */
+export interface Moment {
+  label: string
+  topics: TopicMoment[]
+  deletedIds: readonly string[]
+  acks: number
+  nowMs: number
+  wallMs: number
+  /** What an open must find: a log closed in order, one that was not, or either because it is being opened or closed. */
+  expected: 'clean' | 'unclean' | 'either'
+}
+
+/** What was found of one partition: how many entries survived, and where it stands. */
+export interface Survivors {
+  kept: number
+  start: number
+  end: number
+  leaderEpoch: number
+}
+
+export function openOn(
+  storage: Storage,
+  random: SeededRandom,
+  wallMs: number,
+  clock = new FakeClock(wallMs),
+): Promise<Varve> {
+  clock.deferWith = queueMicrotask
+  return Varve.open({ directory: DIRECTORY, storage, clock, random, retentionCheckMs: 2 ** 31 - 1 })
+}
+
+export function flushOf(config: Partial<TopicConfig>): Flush {
+  return config.flush ?? 'group'
+}
+
+/** Checks a log that was opened after the power went at `moment`; returns what is left, by topic and partition. */
+export async function checkRecovered(log: Varve, moment: Moment): Promise<Map<string, Survivors[]>> {
+  const { recovery } = log
+  if (moment.expected !== 'either') expect(recovery.clean).toBe(moment.expected === 'clean')
+  expect(recovery.damage.filter(({ path }) => !/\/checkpoint-[ab]$/.test(path))).toEqual([])
+  const found = new Map((await log.listTopics()).map((topic) => [topic.name, topic]))
+  const survivors = new Map<string, Survivors[]>()
+  for (const topic of moment.topics) {
+    const description = found.get(topic.name)
+    found.delete(topic.name)
+    if (topic.state === 'there') expect(description, `topic ${topic.name}`).toBeDefined()
+    if (description === undefined) continue
+    checkDescription(description, topic)
+    const partitions: Survivors[] = []
+    for (const { partition } of description.partitions) {
+      const one = topic.partitions[partition] ?? emptyPartition(description.partitions[partition].leaderEpoch - 1)
+      partitions.push(await checkPartition(log, description, partition, one, moment, topic))
+    }
+    survivors.set(topic.name, partitions)
+    expect(moment.deletedIds).not.toContain(description.topicId)
+  }
+  expect([...found.keys()], 'topics that nobody created').toEqual([])
+  const unknown = recovery.unknownDirectories.map((directory) => directory.topic)
+  const changing = moment.topics.filter(({ state, counts }) => state === 'creating' || counts.length > 1)
+  for (const name of unknown) expect(changing.map((topic) => topic.name)).toContain(name)
+  return survivors
+}
+
+export function emptyPartition(leaderEpoch: number): PartitionMoment {
+  return { entries: [], count: 0, durableCount: 0, startMin: 0, startMax: 0, leaderEpoch, greatestSeen: -1 }
+}
+
+function checkDescription({ partitions, config }: TopicDescription, { counts, configs }: TopicMoment): void {
+  expect(counts).toContain(partitions.length)
+  const matches = configs.some((wanted) =>
+    Object.entries(wanted).every(
+      ([key, value]) => JSON.stringify(config[key as keyof TopicConfig]) === JSON.stringify(value),
+    ),
+  )
+  if (!matches) expect(config).toMatchObject(configs[0])
+}
+
+async function checkPartition(
+  log: Varve,
+  { name, partitions }: TopicDescription,
+  partition: number,
+  one: PartitionMoment,
+  moment: Moment,
+  topic: TopicMoment,
+): Promise<Survivors> {
+  const { leaderEpoch, logStartOffset: start, logEndOffset: end } = partitions[partition]
+  const where = `${name}-${partition}`
+  if (moment.expected === 'clean') expect(leaderEpoch, `epoch of ${where}`).toBe(one.leaderEpoch)
+  if (moment.expected === 'unclean') expect(leaderEpoch, `epoch of ${where}`).toBeGreaterThan(one.leaderEpoch)
+  expect(leaderEpoch).toBeGreaterThanOrEqual(one.leaderEpoch)
+  if (start < one.startMin || start > one.startMax) expect(start, `start of ${where}`).toBe(one.startMin)
+
+  const records: ConsumerRecord[] = []
+  for await (const record of log.read(name, { partition, from: 'earliest' })) records.push(record)
+  const first = one.entries.findIndex(({ offset }) => offset >= start)
+  const kept = first < 0 || first >= one.count ? one.count : first + records.length
+  for (const [i, record] of records.entries()) {
+    const entry = i + first < one.count ? one.entries[i + first] : undefined
+    const same = entry !== undefined && record.offset === entry.offset && entry.value.equals(record.valueBytes!)
+    if (same && record.key === entry.key && record.timestamp === entry.timestamp) continue
+    expect(shown(record), `record ${i} of ${where}`).toEqual(entry === undefined ? 'none' : shown(entry))
+  }
+  if (kept < one.count) checkLost(one, kept, moment, topic, where)
+  const last = kept === 0 ? undefined : one.entries[kept - 1]
+  expect(end, `end of ${where} after what was seen`).toBeGreaterThan(one.greatestSeen)
+  expect(end, `end of ${where} after its records`).toBeGreaterThan(last?.offset ?? -1)
+  return { kept, start, end, leaderEpoch }
+}
+
+/** Whether the log may have lost the entries from `kept` on. */
+function checkLost(one: PartitionMoment, kept: number, moment: Moment, topic: TopicMoment, where: string): void {
+  expect(kept, `survivors of what is durable in ${where}`).toBeGreaterThanOrEqual(one.durableCount)
+  const lost = one.entries.slice(kept, one.count).filter(({ ackedAs }) => ackedAs > 0 && ackedAs <= moment.acks)
+  expect(lost.filter(({ durable }) => durable).map(shown), `acknowledged as durable and lost in ${where}`).toEqual([])
+  // while the mode changes, either may hold
+  if (lost.length === 0 || topic.configs.length > 1) return
+  const flush = flushOf(topic.configs[0])
+  if (typeof flush !== 'object') return
+  const bytes = lost.reduce((sum, { value }) => sum + value.length, 0)
+  expect(lost.length, `records lost of ${where}`).toBeLessThanOrEqual(flush.records ?? Infinity)
+  expect(bytes, `bytes lost of ${where}`).toBeLessThanOrEqual(flush.bytes ?? Infinity)
+  expect(moment.nowMs - lost[0].ackedMs, `ms lost of ${where}`).toBeLessThanOrEqual(flush.ms)
+}
+
+function shown(record: {
+  offset: number
+  key: string | null
+  timestamp: number
+  value?: unknown
+  valueBytes?: Buffer | null
+}) {
+  const bytes = record.valueBytes ?? (record.value as Buffer)
+  return `${record.offset} ${record.key} ${record.timestamp} ${bytes.subarray(0, 12).toString('hex')} (${bytes.length})`
+}
+
+let appended = 0
+
+/** A value that no other record has. */
+export function uniqueValue(random: SeededRandom, maxBytes: number): Buffer {
+  const value = Buffer.alloc(random.between(8, Math.max(8, maxBytes)), appended)
+  value.writeDoubleBE(++appended)
+  return value
+}
+
+/**
+ * Goes on after a recovery: appends to every partition, closes, opens again, and finds the very same. Offsets that were
+ * seen before go to nothing else, and what was just acknowledged is there.
+ */
+export async function checkGoesOn(
+  storage: Storage,
+  log: Varve,
+  random: SeededRandom,
+  survivors: Map<string, Survivors[]>,
+  moment: Moment,
+): Promise<void> {
+  const added = new Map<string, { offset: number; value: Buffer }>()
+  for (const [name, partitions] of survivors) {
+    for (const [partition, { end }] of partitions.entries()) {
+      const value = uniqueValue(random, 40)
+      const record: ProducerRecord = { partition, value, timestamp: moment.wallMs + 1_000_000 }
+      const { offset } = await log.append(name, record)
+      expect(offset).toBe(end)
+      added.set(`${name}/${partition}`, { offset, value })
+    }
+  }
+  await log.close()
+  const again = await openOn(storage, random, moment.wallMs)
+  expect(again.recovery).toMatchObject({ clean: true, scannedBytes: 0, cutBytes: 0, damage: [] })
+  expect((await again.listTopics()).map(({ name }) => name)).toEqual([...survivors.keys()].sort())
+  for (const [name, partitions] of survivors) {
+    const description = await again.describeTopic(name)
+    for (const [partition, { start, end, kept, leaderEpoch }] of partitions.entries()) {
+      expect(description.partitions[partition]).toMatchObject({
+        logStartOffset: start,
+        logEndOffset: end + 1,
+        leaderEpoch,
+      })
+      const one = moment.topics.find((topic) => topic.name === name)!.partitions[partition]
+      const expected = (one?.entries.slice(0, kept) ?? []).filter(({ offset }) => offset >= start)
+      const found: { offset: number; value: Buffer }[] = []
+      for await (const { offset, valueBytes } of again.read(name, { partition, from: 'earliest' })) {
+        found.push({ offset, value: valueBytes! })
+      }
+      const wanted = [...expected, added.get(`${name}/${partition}`)!]
+      expect(found.map(({ offset }) => offset)).toEqual(wanted.map(({ offset }) => offset))
+      for (const [i, { value }] of wanted.entries()) expect(found[i].value.equals(value)).toBe(true)
+      await checkTimes(again, name, partition, wanted as Entry[], expected.length, moment.wallMs)
+    }
+  }
+  await again.close()
+}
+
+/** Reads from the times of two records: what the time index says must not lead past the first at that time or after. */
+async function checkTimes(
+  log: Varve,
+  name: string,
+  partition: number,
+  records: readonly { offset: number; timestamp?: number }[],
+  count: number,
+  wallMs: number,
+): Promise<void> {
+  for (const at of new Set([Math.floor(count / 2), count - 1, count])) {
+    if (at < 0) continue
+    const timestamp = records[at].timestamp ?? wallMs + 1_000_000
+    const { value } = await log.read(name, { partition, from: { timestamp } }).next()
+    expect(value?.offset, `first record of ${name}-${partition} at ${timestamp}`).toBe(
+      records.find((record) => (record.timestamp ?? Infinity) >= timestamp)?.offset,
+    )
+  }
+}

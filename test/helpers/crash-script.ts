@@ -1,0 +1,342 @@
+import { expect } from 'vitest'
+import type { Varve } from '../../src/client/varve.ts'
+import { acknowledgesDurably, type Flush } from '../../src/engine/flush.ts'
+import type { TopicConfig } from '../../src/engine/topic-config.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import {
+  checkRecovered,
+  emptyPartition,
+  flushOf,
+  openOn,
+  uniqueValue,
+  type Entry,
+  type Moment,
+  type PartitionMoment,
+  type TopicMoment,
+} from './crash-oracle.ts'
+import { FakeClock } from './fake-clock.ts'
+import { ObservedStorage } from './observed-storage.ts'
+import { drawCut } from './power-cuts.ts'
+import type { SeededRandom } from './seeded-random.ts'
+
+/** A moment of a run, and the disk as it was then, unsynced changes and all. */
+export interface CrashPoint {
+  disk: MemoryStorage
+  moment: Moment
+  /** A sync is about to begin: nothing is more uncertain than now. */
+  beforeSync: boolean
+}
+
+interface LivePartition extends PartitionMoment {
+  entries: Entry[]
+  nextOffset: number
+}
+
+interface LiveTopic extends TopicMoment {
+  topicId: string
+  partitions: LivePartition[]
+}
+
+const NAMES = ['orders', 'events', 'audit', 'payments']
+const MOST_TOPICS = 3
+const MOST_PARTITIONS = 3
+
+/** A random run of a log on a simulated disk that notes every moment at which the power could go. */
+export class CrashScript {
+  readonly points: CrashPoint[] = []
+  private disk = new MemoryStorage()
+  private storage!: ObservedStorage
+  private clock!: FakeClock
+  private log!: Varve
+  private topics: LiveTopic[] = []
+  private readonly deletedIds: string[] = []
+  private expected: Moment['expected'] = 'either'
+  private acks = 0
+  private label = 'open'
+
+  /** @param flushes the modes that topics are created with and altered to */
+  constructor(
+    private readonly random: SeededRandom,
+    private readonly flushes: readonly Flush[],
+  ) {}
+
+  async run(steps: number): Promise<void> {
+    await this.open('either')
+    await this.createTopic()
+    for (let step = 0; step < steps; step++) {
+      await this.step(step)
+      await this.tick()
+      this.noteOffsets()
+    }
+    await this.close()
+    this.storage.observer = null
+  }
+
+  private async step(step: number): Promise<void> {
+    const { random } = this
+    const die = random.below(100)
+    const admin = [
+      () => this.deleteRecords(),
+      () => this.retention(),
+      () => this.alterTopic(),
+      () => this.createPartitions(),
+      () => this.createTopic(),
+      () => this.deleteTopic(),
+    ]
+    const name = (label: string) => (this.label = `step ${step}, ${label}`)
+    if (this.topics.length === 0) return this.createTopic()
+    if (die < 40) {
+      name('append')
+      return this.append()
+    }
+    if (die < 50) {
+      name('appendBatch')
+      return this.appendBatch()
+    }
+    if (die < 56) {
+      name('flush')
+      return this.flush()
+    }
+    if (die < 64) {
+      name('time')
+      return this.clock.advanceSlowly(random.pick([1, 4, 30]))
+    }
+    if (die < 86) {
+      name('admin')
+      return random.pick(admin)()
+    }
+    if (die < 92) {
+      name('appends and admin')
+      await Promise.all([random.pick([admin[0], admin[3], admin[4]])(), this.append()])
+      return
+    }
+    if (die < 95) {
+      name('close and reopen')
+      await this.close()
+      return this.open('clean')
+    }
+    this.storage.observer = null
+    if (die < 98) {
+      name('kill and reopen')
+      this.disk = this.disk.clone()
+    } else {
+      name('power cut and reopen')
+      this.disk = this.disk.crash(drawCut(random))
+    }
+    return this.open('unclean')
+  }
+
+  private async open(stop: Moment['expected']): Promise<void> {
+    const first = this.log === undefined
+    const before = this.moment()
+    this.expected = stop === 'clean' ? 'either' : stop
+    this.clock = new FakeClock(this.clock?.now())
+    this.storage = new ObservedStorage(this.disk, (call, path, when) => this.note(`${call} ${path}`, when))
+    this.log = await openOn(this.storage, this.random, this.clock.now(), this.clock)
+    if (!first) await this.adopt({ ...before, expected: stop })
+    this.expected = 'unclean'
+    // syncs take their time, so that writes go on meanwhile; not in an open, whose moments should be all alike
+    this.disk.syncDelay = () => (this.random.chance(0.4) ? this.tick() : undefined)
+  }
+
+  /** Goes on from what was recovered: it is durable now, and what is lost is lost. */
+  private async adopt(before: Moment): Promise<void> {
+    const survivors = await checkRecovered(this.log, before)
+    for (const topic of this.topics) {
+      for (const [i, partition] of topic.partitions.entries()) {
+        const { kept, start, end, leaderEpoch } = survivors.get(topic.name)![i]
+        const entries = partition.entries.slice(0, kept)
+        const changes = { entries, count: kept, durableCount: kept, startMin: start, startMax: start, leaderEpoch }
+        Object.assign(partition, changes, { nextOffset: end })
+      }
+    }
+  }
+
+  private async close(): Promise<void> {
+    this.expected = 'either'
+    await this.log.close()
+    this.expected = 'clean'
+    this.note('closed', 'after')
+  }
+
+  private note(call: string, when: 'before' | 'after'): void {
+    const beforeSync = when === 'before'
+    // what was true before a sync was so after the call before it
+    this.points.push({ disk: this.disk.clone(), moment: this.moment(call), beforeSync })
+  }
+
+  /** What must hold if the power goes now. */
+  private moment(call = ''): Moment {
+    if (this.log !== undefined && this.expected === 'unclean') this.noteOffsets()
+    const topics = this.topics.map((topic) => ({
+      ...topic,
+      partitions: topic.partitions.map((partition) => ({ ...partition, count: partition.entries.length })),
+    }))
+    const { acks, expected } = this
+    const [nowMs, wallMs] = [this.clock?.monotonicMs() ?? 0, this.clock?.now() ?? 0]
+    const label = `${this.label}: ${call} at ${nowMs} ms`
+    return { label, topics, deletedIds: [...this.deletedIds], acks, nowMs, wallMs, expected }
+  }
+
+  /** Holds the log to what it says is durable. */
+  private noteOffsets(): void {
+    for (const topic of this.topics) {
+      if (topic.state !== 'there') continue
+      for (const { partition, durableOffset } of this.log.offsets(topic.name)) {
+        const one = topic.partitions[partition]
+        if (one === undefined) continue
+        while (one.durableCount < one.entries.length && one.entries[one.durableCount].offset < durableOffset)
+          one.durableCount++
+      }
+    }
+  }
+
+  private submit(topic: LiveTopic): { partition: LivePartition; entry: Entry; record: object } {
+    const { random } = this
+    const index = random.below(topic.partitions.length)
+    const partition = topic.partitions[index]
+    const value = uniqueValue(random, random.pick([10, 60, 200]))
+    const key = random.chance(0.3) ? null : `key ${random.below(4)}`
+    const timestamp = this.clock.now() + (random.chance(0.2) ? random.between(-50, 50) : 0)
+    const durable = topic.configs.length === 1 && acknowledgesDurably(flushOf(topic.configs[0]))
+    const entry = { offset: partition.nextOffset++, key, value, timestamp, ackedAs: 0, ackedMs: 0, durable }
+    partition.entries.push(entry)
+    return { partition, entry, record: { partition: index, key, value, timestamp } }
+  }
+
+  private acknowledge(partition: LivePartition, entry: Entry, offset: number): void {
+    expect(offset).toBe(entry.offset)
+    Object.assign(entry, { ackedAs: ++this.acks, ackedMs: this.clock.monotonicMs() })
+    partition.greatestSeen = Math.max(partition.greatestSeen, offset)
+  }
+
+  private async append(): Promise<void> {
+    const { random } = this
+    const topic = this.someTopic()
+    if (topic === undefined) return
+    const appends = Array.from({ length: random.pick([1, 1, 2, 5]) }, async () => {
+      const { partition, entry, record } = this.submit(topic)
+      const { offset } = await this.log.append(topic.name, record)
+      this.acknowledge(partition, entry, offset)
+    })
+    await Promise.all(appends)
+  }
+
+  private async appendBatch(): Promise<void> {
+    const topic = this.someTopic()
+    if (topic === undefined) return
+    const submitted = Array.from({ length: this.random.between(1, 6) }, () => this.submit(topic))
+    const results = await this.log.appendBatch(
+      topic.name,
+      submitted.map(({ record }) => record),
+    )
+    for (const [i, { partition, entry }] of submitted.entries()) this.acknowledge(partition, entry, results[i].offset)
+  }
+
+  private async flush(): Promise<void> {
+    const counts = new Map(this.topics.flatMap(({ partitions }) => partitions).map((one) => [one, one.entries.length]))
+    await this.log.flush()
+    for (const [partition, count] of counts) partition.durableCount = Math.max(partition.durableCount, count)
+  }
+
+  private async deleteRecords(): Promise<void> {
+    const topic = this.someTopic()
+    if (topic === undefined) return
+    const index = this.random.below(topic.partitions.length)
+    const partition = topic.partitions[index]
+    const { highWatermark } = this.log.offsets(topic.name)[index]
+    const beforeOffset = this.random.between(Math.min(partition.startMax, highWatermark), highWatermark)
+    partition.startMax = Math.max(partition.startMax, beforeOffset)
+    await this.log.deleteRecords(topic.name, { partition: index, beforeOffset })
+    partition.startMin = partition.startMax
+  }
+
+  private async retention(): Promise<void> {
+    const topic = this.someTopic()
+    if (topic === undefined) return
+    await this.change(topic, {
+      retentionBytes: this.random.pick([-1, 0, 600]),
+      retentionMs: this.random.pick([-1, 0, 20]),
+    })
+    const partitions = this.topics.flatMap((one) => one.partitions)
+    for (const partition of partitions) partition.startMax = Infinity
+    await this.log.enforceRetention()
+    for (const { name, partitions } of this.topics) {
+      for (const { partition, logStartOffset } of this.log.offsets(name)) {
+        Object.assign(partitions[partition], { startMin: logStartOffset, startMax: logStartOffset })
+      }
+    }
+  }
+
+  private async alterTopic(): Promise<void> {
+    const { random } = this
+    const topic = this.someTopic()
+    if (topic === undefined) return
+    const changes = { segmentBytes: random.pick([250, 600, 2000]), indexIntervalBytes: random.pick([0, 100, 1000]) }
+    await this.change(topic, random.chance(0.5) ? { ...changes, flush: random.pick(this.flushes) } : changes)
+  }
+
+  private async change(topic: LiveTopic, changes: Partial<TopicConfig>): Promise<void> {
+    const config = { ...topic.configs[0], ...changes }
+    const counts = topic.partitions.map(({ entries }) => entries.length)
+    topic.configs = [topic.configs[0], config]
+    await this.log.alterTopic(topic.name, changes)
+    topic.configs = [config]
+    for (const [i, partition] of topic.partitions.entries())
+      partition.durableCount = Math.max(partition.durableCount, counts[i])
+  }
+
+  private async createPartitions(): Promise<void> {
+    const topic = this.someTopic()
+    const count = topic?.partitions.length ?? MOST_PARTITIONS
+    if (topic === undefined || count >= MOST_PARTITIONS) return
+    topic.counts = [count, count + 1]
+    const { partitions } = await this.log.createPartitions(topic.name, count + 1)
+    topic.counts = [count + 1]
+    topic.partitions.push({ ...emptyPartition(partitions[count].leaderEpoch), entries: [], nextOffset: 0 })
+  }
+
+  private async createTopic(): Promise<void> {
+    const { random, topics } = this
+    const name = NAMES.find((one) => topics.every((topic) => topic.name !== one))
+    if (name === undefined || topics.length >= MOST_TOPICS) return
+    const count = random.between(1, 2)
+    const flush = random.pick(this.flushes)
+    const sizes = { segmentBytes: random.pick([250, 600, 2000]), indexIntervalBytes: random.pick([0, 100]) }
+    const config: Partial<TopicConfig> = { flush, valueCodec: 'bytes', ...sizes }
+    const topic: LiveTopic = {
+      name,
+      state: 'creating',
+      topicId: '',
+      configs: [config],
+      counts: [count],
+      partitions: [],
+    }
+    topics.push(topic)
+    const { topicId, partitions } = await this.log.createTopic({ name, partitions: count, ...config })
+    for (const { leaderEpoch } of partitions) {
+      topic.partitions.push({ ...emptyPartition(leaderEpoch), entries: [], nextOffset: 0 })
+    }
+    Object.assign(topic, { topicId, state: 'there' })
+  }
+
+  private async deleteTopic(): Promise<void> {
+    if (this.random.chance(0.5)) return
+    const topic = this.someTopic()
+    if (topic === undefined) return
+    topic.state = 'deleting'
+    await this.log.deleteTopic(topic.name)
+    this.topics = this.topics.filter((one) => one !== topic)
+    this.deletedIds.push(topic.topicId)
+  }
+
+  private someTopic(): LiveTopic | undefined {
+    const there = this.topics.filter(({ state }) => state === 'there')
+    return there.length === 0 ? undefined : this.random.pick(there)
+  }
+
+  /** Lets everything run that is ready. */
+  private tick(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve))
+  }
+}
