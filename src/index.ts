@@ -13,9 +13,17 @@ export type { HeaderValue, ProducerRecord } from './engine/record-encoding.ts'
 export type { AdoptTopicOptions, CreateTopicOptions } from './engine/topic-admin.ts'
 export type { PartitionerFunction, PartitionerName, TopicConfig } from './engine/topic-config.ts'
 export type { AppendOptions, TopicFunctions } from './engine/topic.ts'
+export {
+  verifyDirectory,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyReport,
+} from './engine/verify-directory.ts'
+export type { VerifiedPartition } from './engine/verify-partition.ts'
 export type { Clock, Random } from './environment.ts'
 export { VarveError, type ErrorCode, type ErrorDetails } from './errors.ts'
 export { MemoryStorage } from './storage/memory-storage.ts'
 export { nodeStorage } from './storage/node-storage.ts'
 export type { Damage, PartitionRecovery } from './storage/recovery.ts'
 export type { Storage, StorageFile } from './storage/storage.ts'
+export type { VerifyWarning } from './storage/verify-plan.ts'

@@ -1,15 +1,17 @@
+import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TopicDescription, Varve } from '../client/varve.ts'
 import { Appender, type PartitionAppends, type RefusedLine } from './appender.ts'
-import { CliFailure, ExitCode } from './exit.ts'
+import { cannotRead, CliFailure, ExitCode, usageError } from './exit.ts'
 import { Interruption } from './interruption.ts'
-import { LineFault, lineRecords, type LineFormat, type LineRecordOptions } from './line-records.ts'
+import { LineFault, lineRecords, type LineFormat, type LineReader, type LineRecordOptions } from './line-records.ts'
 import { LineSplitter } from './line-splitter.ts'
 import { Progress } from './progress.ts'
-import { countOf } from './topic-view.ts'
+import { formatSetting } from './settings.ts'
+import { countOf } from './units.ts'
 
 /** Where lines come from. */
 export interface LineSource {
@@ -57,13 +59,13 @@ const MAX_SKIPS_SAID = 10
 export async function openSource(file: string | undefined): Promise<LineSource> {
   if (file === undefined || file === '-') return { name: 'stdin', stream: process.stdin, sizeBytes: null, format: null }
   try {
-    const handle = await open(file, 'r')
-    const stats = await handle.stat()
+    const stats = await stat(file)
     if (stats.isDirectory()) throw new Error('it is a directory')
-    const stream = createReadStream(file, { fd: handle, highWaterMark: CHUNK_BYTES })
+    const stream = createReadStream(file, { highWaterMark: CHUNK_BYTES })
+    await once(stream, 'open')
     return { name: file, stream, sizeBytes: stats.isFile() ? stats.size : null, format: formatByName(file) }
   } catch (error) {
-    throw new CliFailure(ExitCode.failed, 'CANNOT_READ', `cannot read '${file}': ${(error as Error).message}`, { path: file })
+    throw cannotRead(file, error)
   }
 }
 
@@ -72,12 +74,21 @@ function formatByName(file: string): LineFormat | null {
   return /\.(txt|log|csv|tsv)$/i.test(file) ? 'lines' : null
 }
 
+/** `--key` or `--timestamp` with lines of text. */
+export function fieldsOfText(): CliFailure {
+  return usageError('--key and --timestamp name fields of JSON, and these are lines of text: if it is JSON, say --format json')
+}
+
+function formatByContent(first: Buffer): LineFormat {
+  return /^\uFEFF?\s*\{/.test(first.toString('utf8', 0, 1024)) ? 'json' : 'lines'
+}
+
 /** One run of `varve append`: reads lines from a source and appends them, in constant memory however many there are. */
 export class AppendRun {
   private readonly appender: Appender
   private readonly splitter = new LineSplitter()
   private readonly progress: Progress
-  private toRecord: ReturnType<typeof lineRecords> | null = null
+  private toRecord: LineReader | null = null
   private lines = 0
   private readBytes = 0
   private skipped = 0
@@ -90,7 +101,8 @@ export class AppendRun {
   ) {
     const { stream, sizeBytes } = source
     // whoever waits for input hears of a failure at once
-    this.appender = new Appender(log, topic.name, options.batchRecords, (line) => this.refuse(line), (error) => stream.destroy(error as Error))
+    const failed = (error: unknown) => void stream.destroy(error as Error)
+    this.appender = new Appender(log, topic.name, options.batchRecords, (line) => this.refuse(line), failed)
     // the iteration throws it; between two steps nobody else would listen
     stream.on('error', () => {})
     this.progress = new Progress(sizeBytes, 'bytes', !process.stdin.isTTY || stream !== process.stdin)
@@ -148,13 +160,13 @@ export class AppendRun {
     if (isIdle) await this.appender.submit()
   }
 
-  private chooseFormat(first: Buffer): ReturnType<typeof lineRecords> {
-    const format = this.options.format ?? this.source.format ?? (/^\uFEFF?\s*\{/.test(first.toString('utf8', 0, 1024)) ? 'json' : 'lines')
-    if (format === 'lines' && (this.options.key ?? this.options.timestamp) !== undefined) {
-      const message = `${this.source.name} holds lines of text, and --key and --timestamp name fields of JSON: add --format json if it is`
-      throw new CliFailure(ExitCode.usage, 'USAGE', message)
-    }
-    return lineRecords(format, String(this.topic.config.valueCodec), this.options)
+  private chooseFormat(first: Buffer): LineReader {
+    const { source, options, topic } = this
+    // only JSON has the fields that these options name
+    const wanted = options.key !== undefined || options.timestamp !== undefined ? 'json' : null
+    const format = options.format ?? source.format ?? wanted ?? formatByContent(first)
+    if (format === 'lines' && wanted === 'json') throw fieldsOfText()
+    return lineRecords(format, formatSetting(topic.config.valueCodec), options)
   }
 
   private async addLines(lines: Buffer[]): Promise<void> {
@@ -188,9 +200,9 @@ export class AppendRun {
       return
     }
     const { records } = this.appender
-    const before = records === 0 ? 'nothing was appended' : `the ${countOf(records, 'record')} before it ${records === 1 ? 'was' : 'were'} appended`
     const details = { path: this.source.name, line, appended: records }
-    throw new CliFailure(ExitCode.failed, 'INVALID_LINE', `${place}: ${reason}; ${before}`, details)
+    const message = `${place}: ${reason}; appended before it: ${countOf(records, 'record')}`
+    throw new CliFailure(ExitCode.failed, 'INVALID_LINE', message, details)
   }
 
   private summarize(seconds: number): AppendSummary {

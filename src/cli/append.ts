@@ -1,16 +1,16 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import type { TopicDescription, Varve } from '../client/varve.ts'
-import { flushCheck, type Flush } from '../engine/flush.ts'
+import type { Flush } from '../engine/flush.ts'
 import type { HeaderValue } from '../engine/record-encoding.ts'
 import type { TopicConfig } from '../engine/topic-config.ts'
-import { AppendRun, openSource, type LineSource } from './append-run.ts'
-import { directoryOption, directoryWords, formatFlush, integerArgument, jsonOption, parseFlush } from './arguments.ts'
+import { AppendRun, fieldsOfText, openSource, type LineSource } from './append-run.ts'
+import { directoryOption, directoryWords, FLUSH_FORMS, formatFlush, integerArgument, jsonOption, parseFlush } from './arguments.ts'
 import { CliFailure, ExitCode, usageError } from './exit.ts'
 import type { LineFormat } from './line-records.ts'
-import { requireTopic, withLog } from './log-access.ts'
+import { requirePartition, requireTopic, withLog } from './log-access.ts'
 import { output, say } from './output.ts'
 import { configOption } from './settings.ts'
-import { formatCount, formatRate } from './units.ts'
+import { countOf, formatRate } from './units.ts'
 
 interface AppendOptions {
   directory: string
@@ -55,7 +55,7 @@ export function registerAppend(program: Command): void {
     .option('-p, --partition <n>', 'append to this partition, whatever the key', integerArgument(0))
     .option('-H, --header <name=value>', 'a header for every record; repeatable', parseHeader)
     .option('-b, --batch <n>', 'records that are appended together at most', integerArgument(1), 1000)
-    .option('--flush <mode>', 'each, group, os or a loss window such as 10ms; default: group, or what the topic says', parseFlushOption)
+    .option('--flush <mode>', 'each, group (the default), os, or a loss window such as 10ms', parseFlushOption)
     .option('--skip-invalid', 'leave out the lines that are no records, and count them')
     .option('--create', 'create the topic if it is missing')
     .option('--partitions <n>', 'with --create: number of partitions', integerArgument(1))
@@ -68,7 +68,10 @@ export function registerAppend(program: Command): void {
 
 async function append(topic: string, file: string | undefined, options: AppendOptions): Promise<void> {
   const { directory, create, json, flush } = options
-  if (!create && (options.partitions ?? options.config) !== undefined) throw usageError('--partitions and --config go with --create')
+  if (!create && (options.partitions ?? options.config) !== undefined) {
+    throw usageError('--partitions and --config are for a topic that --create makes')
+  }
+  if (options.format === 'lines' && (options.key ?? options.timestamp) !== undefined) throw fieldsOfText()
   const source = await openSource(file)
   try {
     const { summary, exitCode } = await withLog(
@@ -77,7 +80,7 @@ async function append(topic: string, file: string | undefined, options: AppendOp
       async (log) => {
         const description = await findTopic(log, topic, options)
         checkFlush(description, flush, directory)
-        checkPartition(description, options.partition)
+        requirePartition(description, options.partition)
         if (source.stream === process.stdin && process.stdin.isTTY) say('Type one record a line; Ctrl-D ends.')
         return runAppend(log, description, source, options)
       },
@@ -85,8 +88,10 @@ async function append(topic: string, file: string | undefined, options: AppendOp
     )
     if (json) void output.json(summary)
     else {
-      const skipped = summary.skipped === 0 ? '' : `; ${formatCount(summary.skipped)} skipped`
-      say(`${exitCode === ExitCode.ok ? '' : 'interrupted: '}appended to '${topic}': ${formatRate(summary.records, summary.bytes, summary.seconds)}${skipped}`)
+      const { records, bytes, skipped, seconds } = summary
+      const interrupted = exitCode === ExitCode.ok ? '' : 'interrupted: '
+      const rest = skipped === 0 ? '' : `; ${countOf(skipped, 'line')} skipped`
+      say(`${interrupted}appended to '${topic}': ${formatRate(records, bytes, seconds)}${rest}`)
     }
     process.exitCode = exitCode
   } finally {
@@ -108,15 +113,15 @@ function runAppend(log: Varve, topic: TopicDescription, source: LineSource, opti
   return run.run()
 }
 
-async function findTopic(log: Varve, name: string, { create, partitions, config, directory }: AppendOptions): Promise<TopicDescription> {
+async function findTopic(log: Varve, name: string, options: AppendOptions): Promise<TopicDescription> {
+  const { create, partitions, config } = options
   const exists = (await log.listTopics()).some((topic) => topic.name === name)
   if (create && !exists) return log.createTopic({ name, partitions: partitions ?? 1, ...config })
   try {
     return await requireTopic(log, name)
   } catch (error) {
     if (!(error instanceof CliFailure)) throw error
-    const message = `${error.message}; or append with --create${directoryWords(directory)}`
-    throw new CliFailure(error.exitCode, error.code, message, error.details)
+    throw new CliFailure(error.exitCode, error.code, `${error.message}; or append with --create`, error.details)
   }
 }
 
@@ -126,13 +131,8 @@ function checkFlush({ name, config }: TopicDescription, flush: Flush | undefined
   const own = formatFlush(config.flush!)
   if (own === formatFlush(flush)) return
   const advice = `\`varve topic alter ${name} -c flush=${formatFlush(flush)}${directoryWords(directory)}\` changes that`
-  throw new CliFailure(ExitCode.failed, 'INVALID_CONFIG', `topic '${name}' is set to flush=${own}, which --flush cannot override: ${advice}`)
-}
-
-function checkPartition({ name, partitions }: TopicDescription, partition: number | undefined): void {
-  if (partition === undefined || partition < partitions.length) return
-  const message = `topic '${name}' has partitions 0 to ${partitions.length - 1}, not ${partition}`
-  throw new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic: name, partition })
+  const message = `topic '${name}' is set to flush=${own}, which --flush cannot override: ${advice}`
+  throw new CliFailure(ExitCode.failed, 'INVALID_CONFIG', message, { topic: name })
 }
 
 function parseFormat(text: string): LineFormat {
@@ -148,12 +148,6 @@ function parseHeader(text: string, previous: [string, HeaderValue][] = []): [str
 
 function parseFlushOption(text: string): Flush {
   const flush = parseFlush(text)
-  if (flush !== null) {
-    try {
-      if (flushCheck(flush) === null) return flush
-    } catch {
-      // said below
-    }
-  }
-  throw new InvalidArgumentError("It must be each, group, os, a number of milliseconds such as 10ms, or a window as JSON.")
+  if (flush === null) throw usageError(`--flush ${FLUSH_FORMS}, not '${text}'`)
+  return flush
 }

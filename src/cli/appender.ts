@@ -107,12 +107,13 @@ export class Appender {
 
   private count(batch: NumberedRecord[], results: AppendResult[]): void {
     for (let i = 0; i < batch.length; i++) {
-      const { partition, offset } = results[i]!
+      const { partition, offset } = results[i]
       this.records++
-      this.bytes += batch[i]!.bytes
+      this.bytes += batch[i].bytes
       const appends = this.partitions.get(partition)
-      if (appends === undefined) this.partitions.set(partition, { partition, records: 1, firstOffset: offset, lastOffset: offset })
-      else {
+      if (appends === undefined) {
+        this.partitions.set(partition, { partition, records: 1, firstOffset: offset, lastOffset: offset })
+      } else {
         appends.records++
         appends.lastOffset = offset
       }

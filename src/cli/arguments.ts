@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { valueCodecNames } from '../codec/value-codec.ts'
-import type { Flush } from '../engine/flush.ts'
+import { flushCheck, type Flush } from '../engine/flush.ts'
 
 const DEFAULT_DIRECTORY = './events'
 
@@ -37,18 +37,15 @@ export function valueCodecOption(): Option {
   return new Option('--value-codec <name>', "decode values with this codec in place of the topic's own").choices(valueCodecNames)
 }
 
-/**
- * Reads a flush mode: `each`, `group`, `os`, `<ms>ms`, or a window as JSON.
- *
- * @returns null for anything else
- */
+/** What {@link parseFlush} takes, for messages. */
+export const FLUSH_FORMS = 'must be each, group, os, a loss window such as 10ms, or {"ms":10,"bytes":1000000,"records":5000}'
+
+/** Reads a flush mode; null for anything that is none. */
 export function parseFlush(text: string): Flush | null {
-  if (text === 'each' || text === 'group' || text === 'os') return text
-  const ms = /^(\d+(?:\.\d+)?)ms$/.exec(text)?.[1]
-  if (ms !== undefined) return { ms: Number(ms) }
-  if (!text.startsWith('{')) return null
   try {
-    return JSON.parse(text) as Flush
+    const ms = /^(\d+(?:\.\d+)?)ms$/.exec(text)?.[1]
+    const flush: unknown = text.startsWith('{') ? JSON.parse(text) : ms === undefined ? text : { ms: Number(ms) }
+    return flushCheck(flush) === null ? (flush as Flush) : null
   } catch {
     return null
   }

@@ -1,11 +1,10 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { dumpFile, type DumpedBatch, type DumpedRecord, type DumpEntry } from '../storage/dump-file.ts'
+import { dumpFile, type DumpedBatch, type DumpedCheckpoint, type DumpedRecord, type DumpEntry } from '../storage/dump-file.ts'
 import { jsonOption, valueCodecOption } from './arguments.ts'
-import { CliFailure, ExitCode } from './exit.ts'
+import { cannotRead, ExitCode } from './exit.ts'
 import { output, say } from './output.ts'
-import { countOf } from './topic-view.ts'
-import { formatTime } from './units.ts'
+import { countOf, formatTime } from './units.ts'
 import { dataOf, jsonText, keyText, safeText, textOf, valueDecoder, valueText, type ShownValue } from './values.ts'
 
 interface DumpOptions {
@@ -63,7 +62,7 @@ async function requireFile(file: string): Promise<void> {
     const stats = await stat(file)
     if (stats.isDirectory()) throw new Error('it is a directory: name a file in it')
   } catch (error) {
-    throw new CliFailure(ExitCode.failed, 'CANNOT_READ', `cannot read '${file}': ${(error as Error).message}`, { path: file })
+    throw cannotRead(file, error)
   }
 }
 
@@ -96,10 +95,16 @@ function entryText(entry: DumpEntry, decode: Decode): string {
     case 'timeindex':
       return `${entry.position}\t${formatTime(entry.timestamp)}\toffset ${entry.offset}\n`
     case 'checkpoint':
-      return `${entry.position}\tcheckpoint ${entry.sequence}, format ${entry.format}\n${jsonText(entry.checkpoint, 2)}\n`
+      return checkpointText(entry)
     case 'damage':
       return `${entry.position}\tDAMAGED\tup to ${entry.nextPosition}\t${entry.reason}\n`
   }
+}
+
+function checkpointText({ position, sequence, format, checkpoint }: DumpedCheckpoint): string {
+  const state = checkpoint.clean ? 'closed in order' : 'in use, or not closed in order'
+  const partitions = Object.entries(checkpoint.partitions).map(([name, partition]) => `\t${name}\t${jsonText(partition)}\n`)
+  return `${position}\tcheckpoint ${sequence}\tformat ${format}\t${state}\n${partitions.join('')}`
 }
 
 function batchText(batch: DumpedBatch): string {
@@ -119,5 +124,6 @@ function batchText(batch: DumpedBatch): string {
 
 function recordText({ offset, timestamp, key, value, headers, control }: DumpedRecord, decode: Decode): string {
   const shown = headers.map(([name, bytes]) => `${safeText(name)}=${bytes === null ? 'null' : keyText(bytes)}`)
-  return ['', offset, formatTime(timestamp), key === null ? '-' : keyText(key), control ?? valueText(decode(value)), ...shown].join('\t')
+  const content = control ?? valueText(decode(value))
+  return ['', offset, formatTime(timestamp), key === null ? '-' : keyText(key), content, ...shown].join('\t')
 }

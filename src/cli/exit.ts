@@ -1,5 +1,5 @@
 import { CommanderError } from 'commander'
-import { systemErrorCode, VarveError } from '../errors.ts'
+import { systemErrorCode, VarveError, type ErrorCode } from '../errors.ts'
 
 /** What the process ends with; `varve --help` and docs/cli.md list the same. */
 export const ExitCode = {
@@ -11,6 +11,12 @@ export const ExitCode = {
   /** No such topic or partition, or no log in the directory. */
   missing: 3,
 } as const
+
+/** Errors of the engine that are not plain failures. */
+const EXIT_CODES: { [code in ErrorCode]?: number } = {
+  UNKNOWN_TOPIC_OR_PARTITION: ExitCode.missing,
+  INVALID_TOPIC_EXCEPTION: ExitCode.usage,
+}
 
 /** A failure that the command line itself finds, as against those of the engine, which are `VarveError`. */
 export class CliFailure extends Error {
@@ -29,6 +35,12 @@ export class CliFailure extends Error {
 /** The command line asks for what cannot be: exit code 2. */
 export function usageError(message: string): CliFailure {
   return new CliFailure(ExitCode.usage, 'USAGE', message)
+}
+
+/** A file that the command line names cannot be read. */
+export function cannotRead(file: string, error: unknown): CliFailure {
+  const reason = oneLine(error).replace(/^[A-Z0-9]+: (.*?), \w+( '.*')?$/, '$1')
+  return new CliFailure(ExitCode.failed, systemErrorCode(error) ?? 'CANNOT_READ', `cannot read '${file}': ${reason}`, { path: file })
 }
 
 /** What a failed command leaves behind: its exit code, and the error as text and as JSON show it. */
@@ -51,8 +63,7 @@ export function describeFailure(error: unknown): FailureReport {
   }
   if (error instanceof VarveError) {
     const { code, details } = error
-    const exitCode = code === 'UNKNOWN_TOPIC_OR_PARTITION' ? ExitCode.missing : ExitCode.failed
-    return { exitCode, code, message: oneLine(error), details }
+    return { exitCode: EXIT_CODES[code] ?? ExitCode.failed, code, message: oneLine(error), details }
   }
   return { exitCode: ExitCode.failed, code: systemErrorCode(error) ?? 'ERROR', message: oneLine(error), details: {} }
 }

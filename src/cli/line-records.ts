@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { HeaderValue, ProducerRecord } from '../engine/record-encoding.ts'
+import { show } from '../options.ts'
 import { parseTime } from './units.ts'
 
 /** What a line is: a JSON value, or text. */
@@ -15,6 +16,9 @@ export interface LineRecordOptions {
   headers?: [name: string, value: HeaderValue][]
 }
 
+/** Turns a line into a record; null for a line that holds none. */
+export type LineReader = (line: Buffer) => ProducerRecord | null
+
 /** A line that cannot become a record; the message says why. */
 export class LineFault extends Error {}
 
@@ -29,7 +33,7 @@ const BLANK = /^\s*$/
  * @param valueCodec name of the topic's
  * @returns a function that gives null for a blank line between JSON values, and throws {@link LineFault}
  */
-export function lineRecords(format: LineFormat, valueCodec: string, options: LineRecordOptions): (line: Buffer) => ProducerRecord | null {
+export function lineRecords(format: LineFormat, valueCodec: string, options: LineRecordOptions): LineReader {
   const common: ProducerRecord = {}
   if (options.partition !== undefined) common.partition = options.partition
   if (options.headers !== undefined) common.headers = options.headers
@@ -80,7 +84,7 @@ function keyOf(value: unknown, path: string): string | null {
   if (key === null) return null
   if (typeof key === 'number' || typeof key === 'boolean') return String(key)
   if (key === undefined) throw new LineFault(`no field '${path}' to take the key from`)
-  throw new LineFault(`the key, field '${path}', must be a string, a number or null, not ${Array.isArray(key) ? 'an array' : 'an object'}`)
+  throw new LineFault(`the key, field '${path}', must be a string, a number or null, not ${show(key)}`)
 }
 
 /** Undefined, the time of the append, for `null`. */
@@ -90,5 +94,5 @@ function timestampOf(value: unknown, path: string): number | undefined {
   if (given === undefined) throw new LineFault(`no field '${path}' to take the timestamp from`)
   const timestamp = typeof given === 'string' ? parseTime(given) : given
   if (typeof timestamp === 'number' && Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= 8.64e15) return timestamp
-  throw new LineFault(`the timestamp, field '${path}', must be whole milliseconds or an ISO 8601 time, not ${JSON.stringify(given)}`)
+  throw new LineFault(`the timestamp, field '${path}', must be whole milliseconds or an ISO 8601 time, not ${show(given)}`)
 }

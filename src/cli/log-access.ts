@@ -4,7 +4,7 @@ import { CATALOG_TOPIC } from '../engine/catalog.ts'
 import type { Flush } from '../engine/flush.ts'
 import { partitionDirectory } from '../engine/layout.ts'
 import type { VarveOptions } from '../engine/open-options.ts'
-import { VarveError } from '../errors.ts'
+import { systemErrorCode, VarveError } from '../errors.ts'
 import { directoryWords } from './arguments.ts'
 import { CliFailure, ExitCode } from './exit.ts'
 import { say } from './output.ts'
@@ -21,7 +21,12 @@ export type Access = 'read' | 'write' | 'create'
  *
  * @throws CliFailure NO_LOG where there is none and `access` creates none
  */
-export async function withLog<T>(directory: string, access: Access, action: (log: Varve) => Promise<T>, flush?: Flush): Promise<T> {
+export async function withLog<T>(
+  directory: string,
+  access: Access,
+  action: (log: Varve) => Promise<T>,
+  flush?: Flush,
+): Promise<T> {
   if (access !== 'create') await requireLog(directory)
   const options: VarveOptions = { directory, readOnly: access === 'read' }
   if (flush !== undefined) options.flush = flush
@@ -44,17 +49,31 @@ async function openLog(options: VarveOptions): Promise<Varve> {
     return await Varve.open(options)
   } catch (error) {
     if (!(error instanceof VarveError) || error.code !== 'LOCKED') throw error
-    const message = `${error.message} (\`varve read\`, \`replay\`, \`topic list\` and \`topic describe\` work beside it)`
+    const holder = error.message.replace(/; close it there.*$/, '')
+    const message = `${holder}: end that first; what only reads (\`varve read\`, \`replay\`, \`topic list\`) works beside it`
     throw new VarveError('LOCKED', message, { details: error.details, cause: error })
   }
 }
 
 /** Tells what a stop has left; nothing after an orderly one. */
 function reportRecovery({ recovery, directory }: Varve): void {
-  if (recovery.cutBytes > 0) say(`varve: '${directory}' was not closed in order: cut a torn end of ${formatBytes(recovery.cutBytes)}`)
+  if (recovery.cutBytes > 0) {
+    say(`varve: '${directory}' was not closed in order: cut a torn end of ${formatBytes(recovery.cutBytes)}`)
+  }
   for (const { path, position, offset, nextOffset, reason } of recovery.damage) {
     const range = nextOffset > offset ? `, offsets ${offset} to ${nextOffset - 1}` : ''
-    say(`varve: damage in '${path}' at byte ${formatCount(position)}${range}: ${reason}; \`varve verify${directoryWords(directory)}\` says more`)
+    const advice = `\`varve verify${directoryWords(directory)}\` says more`
+    say(`varve: damage in '${path}' at byte ${formatCount(position)}${range}: ${reason}; ${advice}`)
+  }
+}
+
+/** @throws CliFailure NO_LOG where nothing of that name is */
+export async function requireDirectory(directory: string): Promise<void> {
+  try {
+    await stat(directory)
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') return
+    throw new CliFailure(ExitCode.missing, 'NO_LOG', `there is no directory '${directory}'`, { path: directory })
   }
 }
 
@@ -63,7 +82,7 @@ async function requireLog(directory: string): Promise<void> {
     // with a slash the system says ENOTDIR for a file, and the engine then says what to do
     await stat(`${directory}/${partitionDirectory(CATALOG_TOPIC, 0)}`)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return
+    if (systemErrorCode(error) !== 'ENOENT') return
     const advice = `\`varve topic create <name>${directoryWords(directory)}\` makes one, and -d names another directory`
     throw new CliFailure(ExitCode.missing, 'NO_LOG', `there is no log in '${directory}': ${advice}`, { path: directory })
   }
@@ -80,6 +99,15 @@ export async function requireTopic(log: Varve, name: string): Promise<TopicDescr
   if (topic !== undefined) return topic
   const names = topics.slice(0, 8).map((each) => each.name)
   const known = names.length === 0 ? '' : ` (topics there: ${names.join(', ')}${topics.length > names.length ? ', ...' : ''})`
-  const message = `there is no topic '${name}' in '${log.directory}'${known}: \`varve topic create ${name}${directoryWords(log.directory)}\` creates it`
+  const advice = `\`varve topic create ${name}${directoryWords(log.directory)}\` creates it`
+  const message = `there is no topic '${name}' in '${log.directory}'${known}: ${advice}`
   throw new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic: name })
+}
+
+/** @throws CliFailure UNKNOWN_TOPIC_OR_PARTITION, naming the partitions there are */
+export function requirePartition({ name, partitions }: TopicDescription, partition: number | undefined): void {
+  const last = partitions.length - 1
+  if (partition === undefined || partition <= last) return
+  const message = `topic '${name}' has ${last === 0 ? 'partition 0 only' : `partitions 0 to ${last}`}, not ${partition}`
+  throw new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic: name, partition })
 }

@@ -47,7 +47,8 @@ class Output {
     return this.line(JSON.stringify(document))
   }
 
-  private flush(): boolean {
+  /** Hands over what was gathered; false when the reader is slow. */
+  flush(): boolean {
     const { text } = this
     if (text.length === 0) return true
     this.text = []
@@ -63,8 +64,9 @@ class Output {
 /** Where commands put what they were asked for. */
 export const output = new Output(process.stdout)
 
-/** Tells whoever watches: standard error, one line. */
+/** Tells whoever watches: standard error, one line, after all that was put out before. */
 export function say(text: string): void {
+  output.flush()
   process.stderr.write(`${text}\n`)
 }
 

@@ -32,6 +32,13 @@ Examples:
   varve verify
 `
 
+const TOPIC_HELP = `
+Examples:
+  varve topic create orders --partitions 4
+  varve topic list
+  varve topic alter orders -c retention.ms=86400000
+`
+
 /** Builds the whole command line. */
 export function createProgram(): Command {
   const program = new Command('varve')
@@ -44,7 +51,7 @@ export function createProgram(): Command {
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', HELP)
   const topic = program.command('topic').description('create, list, describe, alter, delete and adopt topics')
-  topic.addHelpText('after', '\nExamples:\n  varve topic create orders --partitions 4\n  varve topic list\n  varve topic describe orders\n')
+  topic.addHelpText('after', TOPIC_HELP)
   registerTopicCreate(topic)
   registerTopicList(topic)
   registerTopicDescribe(topic)

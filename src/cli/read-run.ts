@@ -4,10 +4,11 @@ import type { TopicDescription, Varve } from '../client/varve.ts'
 import { directoryOption, integerArgument, jsonOption, valueCodecOption } from './arguments.ts'
 import { CliFailure, ExitCode, usageError } from './exit.ts'
 import { Interruption } from './interruption.ts'
-import { requireTopic, withLog } from './log-access.ts'
+import { requirePartition, requireTopic, withLog } from './log-access.ts'
 import { output } from './output.ts'
 import { Progress } from './progress.ts'
 import { recordPrinter, type RecordPrinter } from './record-printer.ts'
+import { formatSetting } from './settings.ts'
 import { parseTime } from './units.ts'
 
 /** The options that `read` and `replay` share. */
@@ -25,6 +26,8 @@ export interface ReadRunOptions {
   quiet?: boolean
 }
 
+const ORDERS = ['partition', 'time']
+
 /** What was read. */
 export interface ReadSummary {
   topic: string
@@ -40,7 +43,7 @@ export function addReadOptions(command: Command): Command {
     .option('-f, --from <place>', 'earliest, latest, an offset (of one partition), or an ISO 8601 time', parsePlace)
     .option('-p, --partition <n>', 'this partition only', integerArgument(0))
     .option('-n, --max <n>', 'stop after so many records', integerArgument(1))
-    .addOption(new Option('--order <order>', 'how partitions are put together').choices(['partition', 'time']).default('partition'))
+    .addOption(new Option('--order <order>', 'how partitions are put together').choices(ORDERS).default('partition'))
     .addOption(jsonOption('print each record as one line of JSON').conflicts('format'))
     .option('-F, --format <format>', "print records by a format such as '%o %k %v\\n'")
     .addOption(valueCodecOption())
@@ -62,29 +65,22 @@ export async function runRead(name: string, options: ReadRunOptions, showProgres
   recordPrinter({ ...options, valueCodec: 'bytes', isTerminal: false })
   return withLog(options.directory, 'read', async (log) => {
     const topic = await requireTopic(log, name)
+    requirePartition(topic, options.partition)
     checkPlace(topic, options)
-    const { json, format, valueCodec } = options
-    const codec = valueCodec ?? String(topic.config.valueCodec)
-    const print = options.quiet
-      ? null
-      : recordPrinter({ isTerminal: output.isTerminal, valueCodec: codec, ...(json && { json }), ...(format !== undefined && { format }) })
+    const valueCodec = options.valueCodec ?? formatSetting(topic.config.valueCodec)
+    const print = options.quiet ? null : recordPrinter({ ...options, valueCodec, isTerminal: output.isTerminal })
     return new ReadRun(log, topic, options, print, showProgress).run()
   })
 }
 
 function checkPlace({ name, partitions }: TopicDescription, { from, partition }: ReadRunOptions): void {
-  const last = partitions.length - 1
-  if (partition !== undefined && partition > last) {
-    const message = `topic '${name}' has ${last === 0 ? 'partition 0 only' : `partitions 0 to ${last}`}, not ${partition}`
-    throw new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic: name, partition })
-  }
   if (typeof from !== 'number') return
-  if (partition === undefined && last > 0) {
-    throw usageError(`offset ${from} is a place in one partition, and topic '${name}' has ${last + 1}: add --partition <n>`)
+  if (partition === undefined && partitions.length > 1) {
+    throw usageError(`offset ${from} is a place in one partition, and topic '${name}' has ${partitions.length}: add --partition <n>`)
   }
-  const { logStartOffset, highWatermark } = partitions[partition ?? 0]!
-  if (from >= logStartOffset && from <= highWatermark) return
-  const range = logStartOffset === highWatermark ? `it is empty, and its next offset is ${highWatermark}` : `it holds ${logStartOffset} to ${highWatermark - 1}`
+  const { logStartOffset: start, highWatermark: end } = partitions[partition ?? 0]
+  if (from >= start && from <= end) return
+  const range = start === end ? `it is empty, and its next offset is ${end}` : `it holds ${start} to ${end - 1}`
   const message = `offset ${from} of ${name}-${partition ?? 0} is out of range: ${range}`
   throw new CliFailure(ExitCode.failed, 'OFFSET_OUT_OF_RANGE', message, { topic: name, partition: partition ?? 0, offset: from })
 }

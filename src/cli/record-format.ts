@@ -52,11 +52,11 @@ export function compileFormat(format: string, decode: Decode): (record: Consumer
 function compilePart([text, token, byte, escape]: RegExpExecArray): Part | string | Buffer {
   if (byte !== undefined) return Buffer.from(byte, 'hex')
   if (token !== undefined) {
-    if (Object.hasOwn(TOKENS, token)) return TOKENS[token]!
+    if (Object.hasOwn(TOKENS, token)) return TOKENS[token]
     throw usageError(`--format has no token '${text}'; there are ${Object.keys(TOKENS).map((name) => `%${name}`).join(' ')}`)
   }
   if (escape === undefined) return text
-  if (Object.hasOwn(ESCAPES, escape)) return ESCAPES[escape]!
+  if (Object.hasOwn(ESCAPES, escape)) return ESCAPES[escape]
   throw usageError(`--format has no escape '${text}'; there are \\n \\t \\r \\0 \\\\ and \\xHH`)
 }
 

@@ -17,7 +17,7 @@ Examples:
 
 /** `varve replay` */
 export function registerReplay(program: Command): void {
-  addReadOptions(program.command('replay <topic>').description('print all records of a topic from the start, with progress and rate'))
+  addReadOptions(program.command('replay <topic>').description('print all records of a topic, with progress and rate'))
     .option('-q, --quiet', 'read everything, checksums and all, and print only how fast that was')
     .addHelpText('after', HELP)
     .action(replay)

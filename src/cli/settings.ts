@@ -1,14 +1,14 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { Option } from 'commander'
 import { valueCodecNames } from '../codec/value-codec.ts'
 import { topicConfigChecks, topicDefaults, type TopicConfig } from '../engine/topic-config.ts'
 import { oneOf, type Check } from '../options.ts'
-import { formatFlush, parseFlush } from './arguments.ts'
+import { FLUSH_FORMS, formatFlush, parseFlush } from './arguments.ts'
+import { usageError } from './exit.ts'
 
 type Settings = Partial<TopicConfig>
 type Key = keyof TopicConfig
 
 const KEYS = Object.keys(topicConfigChecks) as Key[]
-const FLUSH_FORMS = "must be 'each', 'group', 'os', a loss window such as 10ms, or {\"ms\":10,\"bytes\":1000000}"
 
 /** What the library takes as code, a command line can only name. */
 const NAMED: Partial<Record<Key, Check>> = {
@@ -30,23 +30,24 @@ export function configHelp(): string {
 /** A configuration's value as `--config` reads it. */
 export function formatSetting(value: unknown): string {
   if (typeof value === 'object' && value !== null) return formatFlush(value as { ms: number })
-  return value === undefined ? '' : String(value)
+  if (value === undefined) return ''
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /**
  * Reads one `key=value` and adds it to those before it.
  *
- * @throws InvalidArgumentError naming the known keys, or what the value must be
+ * @throws CliFailure USAGE naming the known keys, or what the value must be
  */
 export function parseSetting(text: string, previous: Settings = {}): Settings {
   const at = text.indexOf('=')
-  if (at <= 0) throw new InvalidArgumentError('It must be <key>=<value>, as in retentionMs=604800000.')
+  if (at <= 0) throw usageError(`--config takes <key>=<value>, as in retentionMs=604800000, not '${text}'`)
   const [name, given] = [text.slice(0, at).trim(), text.slice(at + 1).trim()]
   const key = KEYS.find((known) => known === camelCase(name))
-  if (key === undefined) throw new InvalidArgumentError(`There is no configuration '${name}'; there are ${KEYS.join(', ')}.`)
+  if (key === undefined) throw usageError(`there is no configuration '${name}'; there are ${KEYS.join(', ')}`)
   const value = parseValue(key, given)
-  const fault = value === null ? FLUSH_FORMS : findFault(key, value)
-  if (fault !== null) throw new InvalidArgumentError(`${key} ${fault}.`)
+  const fault = value === null ? FLUSH_FORMS : (NAMED[key] ?? topicConfigChecks[key])(value)
+  if (fault !== null) throw usageError(`configuration ${key} ${fault}, not '${given}'`)
   return { ...previous, [key]: value }
 }
 
@@ -62,12 +63,4 @@ function parseValue(key: Key, text: string): unknown {
   if (typeof standard === 'number') return /^-?\d+$/.test(text) ? Number(text) : NaN
   if (typeof standard === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
   return text
-}
-
-function findFault(key: Key, value: unknown): string | null {
-  try {
-    return (NAMED[key] ?? topicConfigChecks[key])(value)
-  } catch (error) {
-    return `is wrong: ${(error as Error).message}`
-  }
 }

@@ -1,14 +1,28 @@
 import Table from 'cli-table3'
 import { output } from './output.ts'
+import { formatBytes, formatCount } from './units.ts'
 
-/** A column: its heading, and how a cell shows on a terminal. Numbers stand to the right. */
+/** A column: its heading, its cells as a pipe gets them and as a terminal shows them. */
 export interface Column<T> {
   head: string
-  /** The cell as it is stored: what a pipe gets. */
   cell: (row: T) => string | number
-  /** The cell as people read it. Default: as it is stored. */
-  shown?: (row: T) => string
-  align?: 'left' | 'right'
+  shown: (row: T) => string
+  align: 'left' | 'right'
+}
+
+/** A column of words. */
+export function textColumn<T>(head: string, cell: (row: T) => string): Column<T> {
+  return { head, cell, shown: cell, align: 'left' }
+}
+
+/** A column of numbers, which stand to the right. */
+export function countColumn<T>(head: string, cell: (row: T) => number): Column<T> {
+  return { head, cell, shown: (row) => formatCount(cell(row)), align: 'right' }
+}
+
+/** A column of sizes in bytes. */
+export function bytesColumn<T>(head: string, cell: (row: T) => number): Column<T> {
+  return { head, cell, shown: (row) => formatBytes(cell(row)), align: 'right' }
 }
 
 const PLAIN = {
@@ -24,10 +38,10 @@ export function printTable<T>(columns: Column<T>[], rows: readonly T[]): void {
   }
   const table = new Table({
     head: columns.map(({ head }) => head),
-    colAligns: columns.map(({ align = 'left' }) => align),
+    colAligns: columns.map(({ align }) => align),
     chars: PLAIN,
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
   })
-  for (const row of rows) table.push(columns.map(({ cell, shown }) => (shown === undefined ? String(cell(row)) : shown(row))))
+  for (const row of rows) table.push(columns.map(({ shown }) => shown(row)))
   void output.line(table.toString().replaceAll(/ +$/gm, ''))
 }

@@ -3,10 +3,11 @@ import type { TopicConfig } from '../engine/topic-config.ts'
 import { VarveError } from '../errors.ts'
 import { directoryOption, jsonOption } from './arguments.ts'
 import { CliFailure, ExitCode } from './exit.ts'
-import { withLog } from './log-access.ts'
+import { requireDirectory, withLog } from './log-access.ts'
 import { output } from './output.ts'
 import { configHelp, configOption } from './settings.ts'
-import { countOf, describeContent } from './topic-view.ts'
+import { describeContent } from './topic-view.ts'
+import { countOf } from './units.ts'
 
 interface AdoptOptions {
   directory: string
@@ -37,13 +38,14 @@ export function registerTopicAdopt(topic: Command): void {
 }
 
 async function adoptTopic(name: string, { directory, config, json }: AdoptOptions): Promise<void> {
+  await requireDirectory(directory)
   const topic = await withLog(directory, 'create', async (log) => {
     try {
       return await log.adoptTopic({ name, ...config })
     } catch (error) {
       if (!(error instanceof VarveError) || error.code !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
-      const message = `'${error.details.path}' is not there or holds no log: put all of '${name}-0', '${name}-1', ... into '${directory}' first`
-      throw new CliFailure(ExitCode.missing, error.code, message, error.details)
+      const advice = `put all of '${name}-0', '${name}-1', ... into '${directory}' first`
+      throw new CliFailure(ExitCode.missing, error.code, `'${error.details.path}' is no partition: ${advice}`, error.details)
     }
   })
   if (json) void output.json(topic)

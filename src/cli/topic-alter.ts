@@ -5,7 +5,7 @@ import { usageError } from './exit.ts'
 import { requireTopic, withLog } from './log-access.ts'
 import { output } from './output.ts'
 import { configHelp, configOption, formatSetting } from './settings.ts'
-import { countOf } from './topic-view.ts'
+import { countOf } from './units.ts'
 
 interface AlterOptions {
   directory: string
@@ -34,7 +34,9 @@ export function registerTopicAlter(topic: Command): void {
 }
 
 async function alterTopic(name: string, { directory, partitions, config, json }: AlterOptions): Promise<void> {
-  if (config === undefined && partitions === undefined) throw usageError('nothing to change: give --config <key=value> or --partitions <n>')
+  if (config === undefined && partitions === undefined) {
+    throw usageError('nothing to change: give --config <key=value> or --partitions <n>')
+  }
   if (config?.partitioner !== undefined) {
     throw usageError("the partitioner is fixed when a topic is created: another one would break the order of a key's records")
   }

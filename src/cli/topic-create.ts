@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { TopicConfig } from '../engine/topic-config.ts'
+import { checkTopicName, type TopicConfig } from '../engine/topic-config.ts'
 import { VarveError } from '../errors.ts'
 import { directoryOption, directoryWords, integerArgument, jsonOption } from './arguments.ts'
 import { withLog } from './log-access.ts'
 import { output } from './output.ts'
 import { configHelp, configOption } from './settings.ts'
-import { countOf } from './topic-view.ts'
+import { countOf } from './units.ts'
 
 interface CreateOptions {
   directory: string
@@ -38,6 +38,8 @@ export function registerTopicCreate(topic: Command): void {
 
 async function createTopic(name: string, options: CreateOptions): Promise<void> {
   const { directory, partitions, config, ifNotExists, json } = options
+  // before a log is made for it
+  checkTopicName(name)
   const { topic, created } = await withLog(directory, 'create', async (log) => {
     try {
       return { topic: await log.createTopic({ name, partitions, ...config }), created: true }
@@ -48,9 +50,10 @@ async function createTopic(name: string, options: CreateOptions): Promise<void> 
       return { topic: await log.describeTopic(name), created: false }
     }
   })
-  if (json) void output.json({ ...topic, created })
-  else if (created) void output.line(`created topic '${name}' with ${countOf(topic.partitions.length, 'partition')} in '${directory}'`)
-  else void output.line(`topic '${name}' exists already, with ${countOf(topic.partitions.length, 'partition')}`)
+  if (json) return void output.json({ ...topic, created })
+  const size = countOf(topic.partitions.length, 'partition')
+  if (created) void output.line(`created topic '${name}' with ${size} in '${directory}'`)
+  else void output.line(`topic '${name}' exists already, with ${size}`)
 }
 
 function strayRecords({ details }: VarveError, name: string, directory: string): VarveError {

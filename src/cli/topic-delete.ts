@@ -7,6 +7,12 @@ import { requireTopic, withLog } from './log-access.ts'
 import { output } from './output.ts'
 import { describeContent } from './topic-view.ts'
 
+interface DeleteOptions {
+  directory: string
+  yes?: boolean
+  json?: boolean
+}
+
 const EXAMPLES = `
 Asks before it deletes. Where there is no terminal to ask on, it deletes only
 with --yes.
@@ -28,8 +34,10 @@ export function registerTopicDelete(topic: Command): void {
     .action(deleteTopic)
 }
 
-async function deleteTopic(name: string, { directory, yes, json }: { directory: string; yes?: boolean; json?: boolean }): Promise<void> {
-  if (!yes && !process.stdin.isTTY) throw usageError(`deleting topic '${name}' cannot be undone: add --yes to do it without being asked`)
+async function deleteTopic(name: string, { directory, yes, json }: DeleteOptions): Promise<void> {
+  if (!yes && !process.stdin.isTTY) {
+    throw usageError(`deleting topic '${name}' cannot be undone: add --yes to do it without being asked`)
+  }
   const content = await withLog(directory, 'write', async (log) => {
     const topic = await requireTopic(log, name)
     if (!yes) await confirm(topic)

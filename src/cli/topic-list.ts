@@ -34,6 +34,7 @@ async function listTopics({ directory, json }: { directory: string; json?: boole
   if (topics.length > 0) printTopics(topics)
   else say(`no topics in '${directory}' yet: \`varve topic create <name>${directoryWords(directory)}\` makes one`)
   for (const name of new Set(unknownDirectories.map((unknown) => unknown.topic))) {
-    say(`varve: directories of a topic '${name}' are not in the catalog: \`varve topic adopt ${name}${directoryWords(directory)}\` takes them over`)
+    const advice = `\`varve topic adopt ${name}${directoryWords(directory)}\` takes them over`
+    say(`varve: directories of a topic '${name}' are not in the catalog: ${advice}`)
   }
 }

@@ -8,6 +8,11 @@ export function formatCount(count: number): string {
   return counts.format(count)
 }
 
+/** `1 record`, `2 records` */
+export function countOf(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** `1.2 MB`: powers of 1000, three digits. */
 export function formatBytes(bytes: number): string {
   let unit = 0
@@ -54,6 +59,5 @@ export function parseTime(text: string): number | null {
 /** One line of figures: `1,707 records, 1.2 MB in 0.21 s (8,129 records/s)`. */
 export function formatRate(records: number, bytes: number, seconds: number): string {
   const rate = formatCount(records / Math.max(seconds, 0.001))
-  const noun = records === 1 ? 'record' : 'records'
-  return `${formatCount(records)} ${noun}, ${formatBytes(bytes)} in ${formatSeconds(seconds)} (${rate} records/s)`
+  return `${countOf(records, 'record')}, ${formatBytes(bytes)} in ${formatSeconds(seconds)} (${rate} records/s)`
 }

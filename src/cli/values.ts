@@ -63,6 +63,7 @@ export function safeText(text: string): string {
   return hasControls(text) ? escapeControls(JSON.stringify(text)) : text
 }
 
+// eslint-disable-next-line no-control-regex -- finding them is the point
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
 const CONTROLS_JSON_KEEPS = /[\u007f-\u009f\u2028\u2029]/g
 

@@ -1,14 +1,13 @@
-import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { verifyDirectory, type VerifiedPartition, type VerifyReport } from '../engine/verify-directory.ts'
+import { verifyDirectory, type VerifyReport } from '../engine/verify-directory.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { directoryOption, jsonOption } from './arguments.ts'
-import { CliFailure, ExitCode } from './exit.ts'
+import { ExitCode } from './exit.ts'
+import { requireDirectory } from './log-access.ts'
 import { output, say } from './output.ts'
 import { Progress } from './progress.ts'
-import { printTable } from './table.ts'
-import { countOf } from './topic-view.ts'
-import { formatBytes, formatCount, formatSeconds } from './units.ts'
+import { bytesColumn, countColumn, printTable, textColumn, type Column } from './table.ts'
+import { countOf, formatBytes, formatSeconds } from './units.ts'
 
 const HELP = `
 Reads every byte of the log and holds it against checksums, indexes and the
@@ -42,10 +41,7 @@ async function verify(given: string | undefined, options: { directory: string; j
 }
 
 async function check(directory: string): Promise<VerifyReport> {
-  await stat(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') return
-    throw new CliFailure(ExitCode.missing, 'NO_LOG', `there is no directory '${directory}': -d names another one`, { path: directory })
-  })
+  await requireDirectory(directory)
   let progress: Progress | null = null
   try {
     return await verifyDirectory(directory, {
@@ -61,43 +57,32 @@ async function check(directory: string): Promise<VerifyReport> {
 
 function printReport({ directory, ok, damage, warnings, partitions, checkedBytes, ms }: VerifyReport): void {
   if (output.isTerminal && partitions.length > 0) {
-    printPartitions(partitions)
+    printTable(partitionColumns, partitions)
     void output.line('')
   }
-  printDamage(damage)
-  if (output.isTerminal && damage.length > 0) void output.line('')
+  if (damage.length > 0) printTable(damageColumns, damage)
   for (const { path, reason } of warnings) say(`varve: note: '${path}': ${reason}`)
   const records = partitions.reduce((total, partition) => total + partition.records, 0)
   const read = `${countOf(records, 'record')}, ${formatBytes(checkedBytes)} read in ${formatSeconds(ms / 1000)}`
   say(ok ? `'${directory}' is sound: ${read}` : `'${directory}' is damaged in ${countOf(damage.length, 'place')}: ${read}`)
 }
 
-function printPartitions(partitions: VerifiedPartition[]): void {
-  printTable(
-    [
-      { head: 'topic', cell: ({ topic }) => topic },
-      { head: 'partition', cell: ({ partition }) => partition, align: 'right' },
-      { head: 'start', cell: ({ logStartOffset }) => logStartOffset, shown: (row) => formatCount(row.logStartOffset), align: 'right' },
-      { head: 'end', cell: ({ logEndOffset }) => logEndOffset, shown: (row) => formatCount(row.logEndOffset), align: 'right' },
-      { head: 'records', cell: ({ records }) => records, shown: (row) => formatCount(row.records), align: 'right' },
-      { head: 'batches', cell: ({ batches }) => batches, shown: (row) => formatCount(row.batches), align: 'right' },
-      { head: 'segments', cell: ({ segments }) => segments, shown: (row) => formatCount(row.segments), align: 'right' },
-      { head: 'size', cell: ({ sizeBytes }) => sizeBytes, shown: (row) => formatBytes(row.sizeBytes), align: 'right' },
-    ],
-    partitions,
-  )
-}
+type VerifiedPartition = VerifyReport['partitions'][number]
 
-function printDamage(damage: Damage[]): void {
-  if (damage.length === 0) return
-  const lost = ({ offset, nextOffset }: Damage) => (nextOffset > offset ? `${offset}-${nextOffset - 1}` : '')
-  printTable(
-    [
-      { head: 'damaged file', cell: ({ path }) => path },
-      { head: 'at byte', cell: ({ position }) => position, shown: (row) => formatCount(row.position), align: 'right' },
-      { head: 'offsets lost', cell: lost, shown: (row) => lost(row) || 'none', align: 'right' },
-      { head: 'what is wrong', cell: ({ reason }) => reason },
-    ],
-    damage,
-  )
-}
+const partitionColumns: Column<VerifiedPartition>[] = [
+  textColumn('topic', ({ topic }) => topic),
+  countColumn('partition', ({ partition }) => partition),
+  countColumn('start', ({ logStartOffset }) => logStartOffset),
+  countColumn('end', ({ logEndOffset }) => logEndOffset),
+  countColumn('records', ({ records }) => records),
+  countColumn('batches', ({ batches }) => batches),
+  countColumn('segments', ({ segments }) => segments),
+  bytesColumn('size', ({ sizeBytes }) => sizeBytes),
+]
+
+const damageColumns: Column<Damage>[] = [
+  textColumn('damaged file', ({ path }) => path),
+  countColumn('at byte', ({ position }) => position),
+  textColumn('offsets lost', ({ offset, nextOffset }) => (nextOffset > offset ? `${offset}-${nextOffset - 1}` : '-')),
+  textColumn('what is wrong', ({ reason }) => reason),
+]

@@ -12,6 +12,9 @@ export class BatchReader {
   private readonly cursors: PartitionCursor[] = []
   private current = 0
   private started = false
+  private ended = false
+  /** Ends the wait that is under way. */
+  private cancelWait: () => void = () => {}
 
   constructor(
     private readonly engine: LogEngine,
@@ -31,9 +34,14 @@ export class BatchReader {
       this.options.signal?.throwIfAborted()
       const batch = this.take() ?? (await this.fillNext())
       if (batch !== null) return batch
-      if (!this.options.follow) return null
-      await this.waitForRecords()
+      if (!this.options.follow || !(await this.waitForRecords())) return null
     }
+  }
+
+  /** Ends the reading; a wait that is under way ends too. */
+  end(): void {
+    this.ended = true
+    this.cancelWait()
   }
 
   /** The cursors, for a reader that puts their records in another order; started. */
@@ -58,11 +66,20 @@ export class BatchReader {
     }
   }
 
-  /** Waits until any partition has more than has been read. */
-  async waitForRecords(): Promise<void> {
+  /**
+   * Waits until any partition has more than has been read; false when the reading has ended meanwhile.
+   *
+   * @throws the signal's reason when it aborts
+   */
+  async waitForRecords(): Promise<boolean> {
+    if (!this.ended) await (this.engine.readOnly ? this.waitAndRefresh() : this.waitForAppend())
+    return !this.ended
+  }
+
+  private async waitForAppend(): Promise<void> {
     const { signal } = this.options
-    if (this.engine.readOnly) return this.waitAndRefresh()
     const done = new AbortController()
+    this.cancelWait = () => done.abort()
     const either = signal === undefined ? done.signal : AbortSignal.any([done.signal, signal])
     const release = this.engine.clock.hold()
     try {
@@ -82,12 +99,22 @@ export class BatchReader {
   }
 
   private async waitAndRefresh(): Promise<void> {
-    const release = this.engine.clock.hold()
-    try {
-      await new Promise<void>((resolve) => this.engine.clock.setTimer(REFRESH_MS, resolve))
-    } finally {
-      release()
-    }
+    const { signal } = this.options
+    const { clock } = this.engine
+    const release = clock.hold()
+    await new Promise<void>((resolve) => {
+      const stop = () => {
+        cancelTimer()
+        signal?.removeEventListener('abort', stop)
+        release()
+        resolve()
+      }
+      const cancelTimer = clock.setTimer(REFRESH_MS, stop)
+      this.cancelWait = stop
+      signal?.addEventListener('abort', stop, { once: true })
+    })
+    signal?.throwIfAborted()
+    if (this.ended) return
     for (const { partition } of this.cursors) await this.engine.refresh(partition)
   }
 

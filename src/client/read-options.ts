@@ -41,15 +41,15 @@ export function startingPlaces(call: string, topic: Topic, options: ReadOptions)
   checkOptions(call, options, checks)
   const { from = 'earliest', partition } = options
   const places = new Map<number, ReadPosition>()
-  if (typeof from === 'object' && from !== null && !('timestamp' in from)) {
+  if (typeof from === 'object' && from !== null && !Array.isArray(from) && !('timestamp' in from)) {
     if (partition !== undefined)
       throw new TypeError(`${call}: give either a 'partition' or a map of partitions as 'from'`)
     for (const [key, place] of Object.entries(from))
-      places.set(checkPartition(topic, Number(key)), checkPlace(call, place))
+      places.set(checkPartition(topic, /^\d+$/.test(key) ? Number(key) : NaN), checkPlace(call, place))
     if (places.size === 0) throw new TypeError(`${call}: the map in 'from' names no partition`)
     return places
   }
-  const place = checkPlace(call, from)
+  const place = checkPlace(call, from as ReadPosition)
   if (partition !== undefined) return places.set(checkPartition(topic, partition), place)
   if (typeof place === 'number' && topic.partitions.length > 1) {
     const advice = `give a 'partition', or a map { 0: offset, 1: offset }`

@@ -20,6 +20,8 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
   /** The next item, or null at the end. */
   protected abstract advance(): Promise<T | null>
 
+  constructor(protected readonly reader: BatchReader) {}
+
   next(): Promise<IteratorResult<T>> {
     if (this.last === null && !this.ended) {
       const value = this.ready()
@@ -55,6 +57,7 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
 
   async return(): Promise<IteratorResult<T>> {
     this.ended = true
+    this.reader.end()
     return DONE
   }
 
@@ -65,10 +68,6 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
 
 /** The batches of a reader. */
 export class BatchIterator extends StepIterator<RecordBatch> {
-  constructor(private readonly reader: BatchReader) {
-    super()
-  }
-
   protected ready(): RecordBatch | null {
     return this.reader.take()
   }
@@ -82,10 +81,6 @@ export class BatchIterator extends StepIterator<RecordBatch> {
 export class RecordIterator extends StepIterator<ConsumerRecord> {
   private records: ConsumerRecord[] = []
   private index = 0
-
-  constructor(private readonly reader: BatchReader) {
-    super()
-  }
 
   protected ready(): ConsumerRecord | null {
     return this.index < this.records.length ? this.records[this.index++] : null
@@ -114,11 +109,11 @@ export class TimeOrderIterator extends StepIterator<ConsumerRecord> {
   private readonly heads: Head[] = []
 
   constructor(
-    private readonly reader: BatchReader,
+    reader: BatchReader,
     private readonly follow: boolean,
     private readonly signal: AbortSignal | undefined,
   ) {
-    super()
+    super(reader)
   }
 
   protected ready(): ConsumerRecord | null {
@@ -141,8 +136,7 @@ export class TimeOrderIterator extends StepIterator<ConsumerRecord> {
           earliest = head
       }
       if (earliest !== null) return earliest.records[earliest.index++]
-      if (!this.follow) return null
-      await this.reader.waitForRecords()
+      if (!this.follow || !(await this.reader.waitForRecords())) return null
     }
   }
 

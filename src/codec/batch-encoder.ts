@@ -63,6 +63,11 @@ export class BatchEncoder {
     return this.length
   }
 
+  /** Whether records get the time at which their batch was closed, whatever timestamps they came with. */
+  get stampsAppendTime(): boolean {
+    return this.options.timestampType === 'LogAppendTime'
+  }
+
   /** Bytes of memory held. */
   get capacityBytes(): number {
     return this.buffer.length

@@ -26,6 +26,8 @@ import { crc32c } from './checksum.ts'
 export const BATCH_HEADER_BYTES = 8 + 4 + 4 + 1 + 4 + 2 + 4 + 8 + 8 + 8 + 2 + 4 + 4
 export const BATCH_LENGTH_END = 8 + 4
 export const MAGIC = 2
+/** The most that the records of one batch take, uncompressed: what is appended may be as large, and what inflates no larger. */
+export const MAX_RECORDS_BYTES = 256 * 1024 * 1024
 
 const LEADER_EPOCH_AT = 12
 const MAGIC_AT = 16

@@ -1,9 +1,6 @@
 import { compressionTypeOf, type CompressionType } from './compression.ts'
-import { compressionId, type BatchHeader } from './record-batch.ts'
+import { compressionId, MAX_RECORDS_BYTES, type BatchHeader } from './record-batch.ts'
 import { decodeRecords, type ConsumerRecord, type RecordContext } from './record.ts'
-
-/** A compressed batch may inflate to this much and no more. */
-const MAX_INFLATED_BYTES = 64 * 1024 * 1024
 
 /**
  * One batch as it was stored, its checksum verified: the unit of the fast lane, `readBatches`.
@@ -63,7 +60,7 @@ export class RecordBatch implements Iterable<ConsumerRecord> {
 
   /** Decodes the records. */
   records(): ConsumerRecord[] {
-    return decodeRecords(this.context, this.chunk, this.position, this.header, this.from, MAX_INFLATED_BYTES)
+    return decodeRecords(this.context, this.chunk, this.position, this.header, this.from, MAX_RECORDS_BYTES)
   }
 
   [Symbol.iterator](): Iterator<ConsumerRecord> {

@@ -79,12 +79,12 @@ export class AppendChunk {
   }
 
   /** Gives the records their offsets, and under LogAppendTime the timestamps that their batches got. */
-  assignOffsets(baseOffset: number, appendTime: boolean): void {
+  assignOffsets(baseOffset: number): void {
     const { results } = this
     for (let i = 0; i < results.length; i++) results[i].offset = baseOffset + i
-    if (!appendTime) return
+    if (!this.encoder.stampsAppendTime || this.encoded === null) return
     let index = 0
-    for (const batch of this.encoded!.batches) {
+    for (const batch of this.encoded.batches) {
       for (let i = 0; i < batch.recordCount; i++) results[index++].timestamp = batch.maxTimestamp
     }
   }

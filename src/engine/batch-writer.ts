@@ -101,18 +101,22 @@ export class BatchWriter {
   /** Starts a call that adds several records: add them to the chunk, then `endBatch` or `cancelBatch`, all in one go. */
   beginBatch(expectedOffset: number | null): BatchCall {
     const chunk = this.openChunk(expectedOffset)
+    // a value codec may append records of its own meanwhile: those must not get in between
+    chunk.sealed = true
     return { chunk, mark: chunk.mark() }
   }
 
   /** Queues the records of a call; their results are filled in when the promise resolves. */
   endBatch({ chunk, mark }: BatchCall): Promise<void> {
     this.context.pending.add(chunk.sizeBytes - mark.encoder.length)
+    chunk.sealed = false
     return new Promise((resolve, reject) => this.endCall(chunk, undefined, resolve, reject))
   }
 
   /** Takes the records of a call back. */
   cancelBatch({ chunk, mark }: BatchCall): void {
     chunk.rollback(mark)
+    chunk.sealed = chunk.expectedOffset !== null
     this.schedule()
   }
 
@@ -132,8 +136,8 @@ export class BatchWriter {
 
   /** Syncs until nothing is unsynced; part of a task. */
   async syncAll(): Promise<void> {
-    await this.syncing
-    while (this.log.hasUnsynced) await this.startSync()
+    // a sync that was due may have started in the meantime: then nothing is left to sync, and it is not durable yet
+    while (this.syncing !== null || this.log.hasUnsynced) await (this.syncing ?? this.startSync())
   }
 
   /** Refuses new work with `error`, and resolves when all that was queued before is done. */
@@ -284,12 +288,12 @@ export class BatchWriter {
         written = log.logEndOffset - baseOffset
         i += run.length
       }
-      chunk.assignOffsets(baseOffset, this.context.config().messageTimestampType === 'LogAppendTime')
+      chunk.assignOffsets(baseOffset)
       this.release(chunk, sizeBytes)
       return true
     } catch (error) {
       const cause = log.failure ?? (await log.undoAppend(error))
-      chunk.assignOffsets(baseOffset, false)
+      chunk.assignOffsets(baseOffset)
       this.release(chunk, sizeBytes)
       return chunk.reject(cause, written)
     }
@@ -324,9 +328,10 @@ export class BatchWriter {
   }
 
   private release(chunk: AppendChunk, sizeBytes: number): void {
-    this.context.pending.remove(sizeBytes)
     chunk.encoder.reset()
     if (chunk.encoder.capacityBytes <= KEPT_ENCODER_BYTES) this.spareEncoder = chunk.encoder
+    // last, because appends that wait for room go on from here
+    this.context.pending.remove(sizeBytes)
   }
 
   /** Holds the next acknowledgement back while it would exceed the loss window. */

@@ -58,6 +58,11 @@ export class Catalog {
     return this.deletedIds.size > 0
   }
 
+  /** Whether there is a topic of this id. */
+  has(topicId: string): boolean {
+    return this.byId.has(topicId)
+  }
+
   /** Whether a topic of this id existed and was deleted. */
   wasDeleted(topicId: string): boolean {
     return this.deletedIds.has(topicId)
@@ -83,6 +88,10 @@ export class Catalog {
     if (record === null) {
       this.byId.delete(topicId)
       this.deletedIds.add(topicId)
-    } else this.byId.set(topicId, record)
+    } else {
+      this.byId.set(topicId, record)
+      // its directories were put back and taken over again
+      this.deletedIds.delete(topicId)
+    }
   }
 }

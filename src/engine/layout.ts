@@ -5,8 +5,10 @@ import { replaceFile, type Storage } from '../storage/storage.ts'
 /** What recoveries cut off is kept here. */
 export const SAVED_DIRECTORY = 'recovery'
 
-const METADATA_FILE = 'partition.metadata'
+/** In each partition's directory but the catalog's: the topic's id. */
+export const METADATA_FILE = 'partition.metadata'
 const MAX_DIRECTORY_NAME = 200
+const SEGMENT_FILE = /^\d{20}\.(log|index|timeindex)$/
 /** Device names that Windows keeps for itself, with or without an extension. */
 const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i
 
@@ -62,18 +64,23 @@ export async function writePartitionMetadata(storage: Storage, directory: string
 /** The topic id in a partition's directory, or null where there is none to read. */
 export async function readTopicId(storage: Storage, directory: string): Promise<string | null> {
   try {
-    const text = (await storage.readFile(`${directory}/${METADATA_FILE}`)).toString('utf8')
-    return /^version: 0\ntopic_id: ([A-Za-z0-9_-]{22})\s*$/.exec(text)?.[1] ?? null
+    return parseTopicId(await storage.readFile(`${directory}/${METADATA_FILE}`))
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return null
     throw error
   }
 }
 
-/** Whether a directory holds log files with anything in them. */
-export async function holdsRecords(storage: Storage, directory: string): Promise<boolean> {
-  for (const { name } of await storage.list(directory)) {
-    if (parseLogFileName(name) === null) continue
+/** The topic id in the content of a `partition.metadata`, or null when it is anything else. */
+export function parseTopicId(content: Buffer): string | null {
+  return /^version: 0\ntopic_id: ([A-Za-z0-9_-]{22})\s*$/.exec(content.toString('utf8'))?.[1] ?? null
+}
+
+/** Whether a directory holds anything but what an interrupted creation of a partition leaves: its id and empty files. */
+export async function holdsAnything(storage: Storage, directory: string): Promise<boolean> {
+  for (const { name, kind } of await storage.list(directory)) {
+    if (name === METADATA_FILE || name === `${METADATA_FILE}.tmp`) continue
+    if (kind !== 'file' || !SEGMENT_FILE.test(name)) return true
     const file = await storage.openFile(`${directory}/${name}`, 'read')
     try {
       if ((await file.size()) > 0) return true

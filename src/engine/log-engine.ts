@@ -32,7 +32,7 @@ export class LogEngine {
   catalog!: Catalog
   recovery!: RecoveryReport
 
-  private readonly opener: PartitionOpener
+  readonly opener: PartitionOpener
   private catalogPartition!: Partition
   private closing: Promise<void> | null = null
   private cleanlyClosed = false
@@ -67,15 +67,17 @@ export class LogEngine {
     const started = clock.monotonicMs()
     const directory = options.directory.replace(/(?<=.)[/\\]+$/, '')
     let lock: DirectoryLock | null = null
+    let engine: LogEngine | null = null
     const files = new CheckpointFiles(storage, directory)
     try {
       await prepareDirectory(storage, directory, readOnly)
       if (!readOnly) lock = await storage.lockDirectory(directory)
       const loaded = await files.load()
-      const engine = new LogEngine(directory, options, storage, clock, random, lock, loaded, files)
+      engine = new LogEngine(directory, options, storage, clock, random, lock, loaded, files)
       await engine.start(started)
       return engine
     } catch (error) {
+      await engine?.opener.abandon()
       await files.close().catch(() => {})
       await lock?.release().catch(() => {})
       throw storageError(error, `open '${directory}'`, { path: directory })
@@ -99,9 +101,10 @@ export class LogEngine {
     if (!this.readOnly) await this.checkpointer.store()
     await this.openCatalog(known)
     if (!this.readOnly) await completeDeletions(this.storage, this.directory, this.catalog)
-    await mapBounded(this.catalog.topics, OPEN_AT_ONCE, (record) => this.openTopic(record))
+    const topics = await mapBounded(this.catalog.topics, OPEN_AT_ONCE, (record) => this.openTopic(record))
+    for (const topic of topics) this.topics.set(topic.name, topic)
     const unknownDirectories = await this.findUnknown()
-    const { reports } = this.opener
+    const reports = this.opener.takeReports()
     const damage: Damage[] = damaged.map((path) => ({
       path,
       position: 0,
@@ -165,13 +168,12 @@ export class LogEngine {
     return findUnknownDirectories(this.storage, this.directory, known)
   }
 
-  /** Opens all partitions of a topic and makes it known. */
+  /** Opens all partitions of a topic; the caller makes it known. */
   async openTopic(record: TopicRecord): Promise<Topic> {
     const functions = this.options.topics?.[record.name] ?? {}
     const { clock, random, pending } = this
     const topic = new Topic(record, functions, this.options.flush ?? 'group', { clock, random, pending })
     await this.openPartitions(topic, record)
-    this.topics.set(record.name, topic)
     return topic
   }
 
@@ -298,10 +300,12 @@ export class LogEngine {
 
   /** @throws VarveError CLOSED */
   throwIfClosed(): void {
-    if (this.closing === null) return
-    throw new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, {
-      details: { path: this.directory },
-    })
+    if (this.closing !== null) throw this.closedError()
+  }
+
+  private closedError(): VarveError {
+    const message = `the log in '${this.directory}' is closed: open it again`
+    return new VarveError('CLOSED', message, { details: { path: this.directory } })
   }
 
   /** Flushes, refuses new work with CLOSED, and gives the directory back. A second call waits for the first. */
@@ -313,12 +317,10 @@ export class LogEngine {
   private async shutDown(): Promise<void> {
     const failures: unknown[] = []
     const attempt = (action: Promise<unknown>) => action.catch((error: unknown) => void failures.push(error))
+    const closed = this.closedError()
     this.cancelRetention?.()
-    this.pending.releaseAll()
+    this.pending.refuseAll(closed)
     await this.changes
-    const closed = new VarveError('CLOSED', `the log in '${this.directory}' is closed: open it again`, {
-      details: { path: this.directory },
-    })
     const partitions = [...this.partitions()]
     if (!this.readOnly) {
       await mapBounded(partitions, OPEN_AT_ONCE, (partition) =>

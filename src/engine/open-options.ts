@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../environment.ts'
-import { boolean, integer, nonEmptyString, withMethods, type Check } from '../options.ts'
+import { boolean, checkOptions, integer, nonEmptyString, withMethods, type Check } from '../options.ts'
 import type { Damage, PartitionRecovery } from '../storage/recovery.ts'
 import type { Storage } from '../storage/storage.ts'
 import { flushCheck, type Flush } from './flush.ts'
@@ -53,8 +53,21 @@ export const openChecks: Record<string, Check> = {
   readOnly: boolean,
   maxPendingBytes: integer(1),
   retentionCheckMs: integer(1, 2 ** 31 - 1),
-  topics: (value: unknown) => (typeof value === 'object' && value !== null ? null : 'must be an object by topic name'),
+  topics: checkFunctions,
   storage: withMethods('openFile', 'readFile', 'list', 'lockDirectory'),
   clock: withMethods('now', 'monotonicMs', 'setTimer', 'defer', 'hold'),
   random: withMethods('next', 'bytes'),
+}
+
+const functionChecks: { [K in keyof TopicFunctions]-?: Check } = {
+  valueCodec: withMethods('encode', 'decode'),
+  partitioner: (value) => (typeof value === 'function' ? null : 'must be a function (key, partitions) => partition'),
+}
+
+function checkFunctions(topics: unknown): string | null {
+  if (typeof topics !== 'object' || topics === null || Array.isArray(topics)) return 'must be an object by topic name'
+  for (const [name, functions] of Object.entries(topics)) {
+    if (functions !== undefined) checkOptions(`Varve.open: topics['${name}']`, functions, functionChecks)
+  }
+  return null
 }

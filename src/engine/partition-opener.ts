@@ -27,6 +27,9 @@ export interface PartitionSpec {
   flush(): Flush
 }
 
+/** What opening one partition found and did. */
+export type PartitionReport = { topic: string; partition: number } & PartitionRecovery
+
 /** What all partitions of a log share. */
 export interface OpenerContext {
   storage: Storage
@@ -40,9 +43,10 @@ export interface OpenerContext {
 
 /** Opens partitions: recovers their logs by what the checkpoint says of them. */
 export class PartitionOpener {
-  /** What was found, one per partition opened. */
-  readonly reports: ({ topic: string; partition: number } & PartitionRecovery)[] = []
+  private reports: PartitionReport[] = []
   private readonly pool = new SegmentPool()
+  /** What was opened so far; null once the log as a whole is open. */
+  private opened: PartitionLog[] | null = []
 
   /** @param loaded what the checkpoint said when the log was opened */
   constructor(
@@ -50,9 +54,22 @@ export class PartitionOpener {
     private loaded: LoadedCheckpoint,
   ) {}
 
-  /** From now on a partition that is opened is a new one, of which no checkpoint tells. */
+  /** The log is open: from now on a partition that is opened is a new one, of which no checkpoint tells. */
   forgetCheckpoint(): void {
     this.loaded = { checkpoint: null, damaged: [] }
+    this.opened = null
+  }
+
+  /** Opening the log has failed: closes the files of the partitions that were opened. */
+  async abandon(): Promise<void> {
+    for (const log of this.opened ?? []) await log.close().catch(() => {})
+  }
+
+  /** What was found in the partitions opened since the last call. */
+  takeReports(): PartitionReport[] {
+    const { reports } = this
+    this.reports = []
+    return reports
   }
 
   async open(spec: PartitionSpec): Promise<Partition> {
@@ -83,7 +100,9 @@ export class PartitionOpener {
       extraReservation: damaged.length > 0 ? RESERVATION_OFFSETS : 0,
     })
     this.reports.push({ topic, partition, ...report })
-    return new PartitionLog(segments, config, state)
+    const log = new PartitionLog(segments, config, state)
+    this.opened?.push(log)
+    return log
   }
 
   /** Re-reads what another process has appended to a partition of a read-only log, whose checkpoint key is `key`. */

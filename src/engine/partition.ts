@@ -68,7 +68,8 @@ export class Partition {
     try {
       return await this.log.read(offset, maxBytes, Math.min(endOffset, this.highWatermark), previous)
     } catch (error) {
-      // retention may have taken the segment in the meantime
+      // a close, or retention, may have taken the segment in the meantime
+      this.throwIfClosed()
       this.checkRange(offset)
       throw error
     }

@@ -5,6 +5,7 @@ const MAX_WAITING = 100_000
 
 interface Waiter {
   admit(): void
+  refuse(error: VarveError): void
 }
 
 /**
@@ -32,11 +33,12 @@ export class PendingBytes {
   }
 
   /**
-   * Resolves when it is this caller's turn and there is room.
+   * Calls `enter` when it is this caller's turn and there is room, and resolves with what it gives. It is called at once
+   * when its turn comes, and adds its bytes before it returns: so nobody gets ahead, and the next one finds them counted.
    *
    * @throws VarveError QUEUE_FULL when too many wait already; the signal's reason when it aborts
    */
-  async waitForRoom(signal?: AbortSignal): Promise<void> {
+  async whenRoom<T>(enter: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.waiters.size >= MAX_WAITING) {
       const message =
         `${MAX_WAITING} appends wait for room already: await appends before making more, ` +
@@ -44,15 +46,23 @@ export class PendingBytes {
       throw new VarveError('QUEUE_FULL', message)
     }
     signal?.throwIfAborted()
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<T>((resolve, reject) => {
       const abort = () => {
         this.waiters.delete(waiter)
         reject(signal!.reason as Error)
       }
-      const waiter = {
-        admit: () => {
+      const waiter: Waiter = {
+        admit() {
           signal?.removeEventListener('abort', abort)
-          resolve()
+          try {
+            resolve(enter())
+          } catch (error) {
+            reject(error as Error)
+          }
+        },
+        refuse(error) {
+          signal?.removeEventListener('abort', abort)
+          reject(error)
         },
       }
       signal?.addEventListener('abort', abort, { once: true })
@@ -60,20 +70,17 @@ export class PendingBytes {
     })
   }
 
-  /** Lets everyone go on, to find that the log is closed. */
-  releaseAll(): void {
+  /** Refuses everyone who waits: the log is being closed. */
+  refuseAll(error: VarveError): void {
+    for (const waiter of this.waiters) waiter.refuse(error)
+    this.waiters.clear()
+  }
+
+  private admit(): void {
     for (const waiter of this.waiters) {
+      if (this.bytes >= this.maxBytes) return
       this.waiters.delete(waiter)
       waiter.admit()
     }
-  }
-
-  /** One at a time: each that goes on adds its bytes before the next is looked at. */
-  private admit(): void {
-    if (this.waiters.size === 0 || this.bytes >= this.maxBytes) return
-    const [first] = this.waiters
-    this.waiters.delete(first)
-    first.admit()
-    queueMicrotask(() => this.admit())
   }
 }

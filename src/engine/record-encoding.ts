@@ -57,9 +57,10 @@ export function encodeHeaders(headers: ProducerRecord['headers']): readonly Enco
   if (typeof headers !== 'object' || headers === null) {
     throw new TypeError(`a record's headers must be an object or an array of pairs, not ${show(headers)}`)
   }
-  const pairs = Array.isArray(headers)
-    ? (headers as [string, HeaderValue][])
-    : Object.entries(headers as { [name: string]: HeaderValue })
+  // pairs may also come as a Map, which has no properties of its own: nothing must get lost in silence
+  const pairs = (
+    Symbol.iterator in headers ? [...headers] : Object.entries(headers as { [name: string]: HeaderValue })
+  ) as [string, HeaderValue][]
   return pairs.map(([name, value]) => {
     if (typeof name !== 'string') throw new TypeError(`a header's name must be a string, not ${show(name)}`)
     return [Buffer.from(name), encodeHeaderValue(name, value)] as const

@@ -5,7 +5,7 @@ import { CATALOG_TOPIC } from './catalog.ts'
 import {
   directoryBase,
   findUnknownDirectories,
-  holdsRecords,
+  holdsAnything,
   parseDirectoryName,
   partitionDirectory,
   readTopicId,
@@ -24,9 +24,14 @@ export interface CreateTopicOptions extends Partial<TopicConfig> {
   partitions?: number
 }
 
-/** Options of `adoptTopic`: the name that the directories have, and any configuration. */
+/** Options of `adoptTopic`: the topic's name, where its directories are if not there, and any configuration. */
 export interface AdoptTopicOptions extends Partial<TopicConfig> {
   name: string
+  /**
+   * The name of the directories without `-<partition>`, as `recovery.unknownDirectories` gives it. Default: the topic's
+   * name, which it is but for names that a file system could mix up.
+   */
+  directory?: string
 }
 
 const MAX_PARTITIONS = 100_000
@@ -44,7 +49,7 @@ export class TopicAdmin {
     const { name, partitions = 1, ...config } = options
     this.checkName(name)
     if (config.compressionType !== undefined) assertCompressionAvailable(config.compressionType)
-    return this.engine.change(async () => {
+    return this.change('create', name, async () => {
       this.checkFree(name)
       const topicId = this.newTopicId()
       const directory = await this.chooseDirectory(name, topicId)
@@ -62,41 +67,53 @@ export class TopicAdmin {
     })
   }
 
-  /** Takes over the directories `<name>-0`, `<name>-1`, ... that the catalog does not know. */
+  /** Takes over the directories `<directory>-0`, `<directory>-1`, ... that the catalog does not know. */
   async adopt(options: AdoptTopicOptions): Promise<Topic> {
-    checkTopicOptions('adoptTopic', options, { name: nonEmptyString }, ['name'])
-    const { name, ...given } = options
+    checkTopicOptions('adoptTopic', options, { name: nonEmptyString, directory: nonEmptyString }, ['name'])
+    const { name, directory = name, ...given } = options
     this.checkName(name)
-    return this.engine.change(async () => {
+    return this.change('adopt', name, async () => {
       this.checkFree(name)
-      const found = await this.unknownPartitions(name)
-      const topicId = found[0].topicId ?? this.newTopicId()
+      const found = await this.unknownPartitions(name, directory)
+      const topicId = this.idOfAdopted(found[0].topicId)
       for (const { path } of found) {
         if ((await readTopicId(this.engine.storage, path)) !== topicId) await this.bind(path, topicId)
       }
       // bytes are what is certain of records that somebody else wrote, and murmur2 is what Kafka's clients use
       const config = { valueCodec: 'bytes' as const, partitioner: 'murmur2' as const, ...given }
-      const record = { name, topicId, directory: name, partitions: found.length, config: storedConfig(config) }
+      const partitions = found.length
+      const record = { name, topicId, directory, partitions, adopted: true as const, config: storedConfig(config) }
       return this.register(record, config)
     })
   }
 
-  private async unknownPartitions(name: string) {
+  /** Directories keep their id, unless it is that of another topic, whose directories were copied, or of a deleted one. */
+  private idOfAdopted(stored: string | null): string {
+    const { catalog } = this.engine
+    return stored === null || catalog.has(stored) || catalog.wasDeleted(stored) ? this.newTopicId() : stored
+  }
+
+  private async unknownPartitions(name: string, base: string) {
     const { storage, directory } = this.engine
-    const found = (await findUnknownDirectories(storage, directory, new Set())).filter((entry) => entry.topic === name)
+    const owner = [...this.engine.topics.values()].find(({ record }) => record.directory === base)?.name
+    if (owner !== undefined || base === CATALOG_TOPIC) {
+      const message = `cannot adopt topic '${name}': the directories '${base}-0', ... are those of topic '${owner ?? base}'`
+      throw new VarveError('TOPIC_ALREADY_EXISTS', message, { details: { topic: name } })
+    }
+    const found = (await findUnknownDirectories(storage, directory, new Set())).filter((entry) => entry.topic === base)
     found.sort((a, b) => a.partition - b.partition)
     const missing = found.findIndex((entry, index) => entry.partition !== index)
     if (found.length === 0 || missing >= 0) {
-      const path = `${directory}/${partitionDirectory(name, Math.max(missing, 0))}`
+      const path = `${directory}/${partitionDirectory(base, Math.max(missing, 0))}`
       const message =
-        `cannot adopt topic '${name}': there is no partition directory '${path}'; put all of '${name}-0', ` +
-        `'${name}-1', ... into '${directory}' first`
+        `cannot adopt topic '${name}': there is no partition directory '${path}'; put all of '${base}-0', ` +
+        `'${base}-1', ... into '${directory}' first`
       throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name, path } })
     }
     return found
   }
 
-  /** Makes a durable record, then opens the topic and vouches for it in the checkpoint. */
+  /** Opens the topic, makes its record durable, and vouches for it in the checkpoint. */
   private async register(record: TopicRecord, config: Partial<TopicConfig>): Promise<Topic> {
     const { engine } = this
     const topic = await engine.openTopic(record)
@@ -104,10 +121,11 @@ export class TopicAdmin {
       topic.configure(record, functionsOf(config))
       await engine.catalog.put(record)
     } catch (error) {
-      engine.topics.delete(record.name)
       for (const partition of topic.partitions) await partition.log.close()
       throw error
     }
+    // only now: nothing may be acknowledged in a topic that a power cut could take away
+    engine.topics.set(record.name, topic)
     await engine.checkpointer.store()
     return topic
   }
@@ -122,7 +140,7 @@ export class TopicAdmin {
       )
     }
     if (changes.compressionType !== undefined) assertCompressionAvailable(changes.compressionType)
-    await this.engine.change(async () => {
+    await this.change('alter', name, async () => {
       const topic = this.engine.topic(name)
       const record = { ...topic.record, config: { ...topic.record.config, ...storedConfig(changes) } }
       await this.engine.catalog.put(record)
@@ -140,7 +158,7 @@ export class TopicAdmin {
   async createPartitions(name: string, partitions: number): Promise<void> {
     const fault = integer(1, MAX_PARTITIONS)(partitions)
     if (fault !== null) throw new RangeError(`createPartitions: the number of partitions ${fault}, not ${partitions}`)
-    await this.engine.change(async () => {
+    await this.change('add partitions to', name, async () => {
       const topic = this.engine.topic(name)
       const { record } = topic
       if (partitions <= record.partitions) {
@@ -160,7 +178,7 @@ export class TopicAdmin {
 
   /** The deletion is durable in the catalog first; then nothing can bring the topic back, and its files go. */
   async delete(name: string): Promise<void> {
-    await this.engine.change(async () => {
+    await this.change('delete', name, async () => {
       const { engine } = this
       const topic = engine.topic(name)
       await engine.catalog.delete(topic.record.topicId)
@@ -176,11 +194,22 @@ export class TopicAdmin {
     })
   }
 
+  /** Makes a change after those that were asked for before; what the disk says is wrapped. */
+  private change<T>(doing: string, topic: string, action: () => Promise<T>): Promise<T> {
+    return this.engine.change(async () => {
+      try {
+        return await action()
+      } catch (error) {
+        throw storageError(error, `${doing} topic '${topic}'`, { topic, path: this.engine.directory })
+      }
+    })
+  }
+
   private async makePartitions(record: TopicRecord, from: number): Promise<void> {
     const { storage, directory: root } = this.engine
     for (let partition = from; partition < record.partitions; partition++) {
       const path = `${root}/${partitionDirectory(record.directory, partition)}`
-      await this.refuseRecords(record.name, path)
+      await this.refuseForeign(record.name, path)
       await storage.removeDirectory(path)
       await storage.makeDirectory(path)
       await this.bind(path, record.topicId)
@@ -188,15 +217,18 @@ export class TopicAdmin {
     await storage.syncDirectory(root)
   }
 
-  /** Empty directories are what an interrupted creation leaves; one that holds records is somebody's. */
-  private async refuseRecords(topic: string, path: string): Promise<void> {
+  /** Empty directories are what an interrupted creation leaves, and a deletion full ones; any other is somebody's. */
+  private async refuseForeign(topic: string, path: string): Promise<void> {
+    const { storage, catalog } = this.engine
     try {
-      if (!(await holdsRecords(this.engine.storage, path))) return
+      if (!(await holdsAnything(storage, path))) return
+      const topicId = await readTopicId(storage, path)
+      if (topicId !== null && catalog.wasDeleted(topicId)) return
     } catch (error) {
       if (systemErrorCode(error) === 'ENOENT') return
       throw storageError(error, `look into '${path}'`, { path })
     }
-    const message = `'${path}' holds records that belong to no topic: take them over with adoptTopic, or move the directory away`
+    const message = `'${path}' holds files that belong to no topic: take them over with adoptTopic, or move the directory away`
     throw new VarveError('TOPIC_ALREADY_EXISTS', message, { details: { topic, path } })
   }
 

@@ -1,4 +1,5 @@
 import { compressionTypes, type CompressionType } from '../codec/compression.ts'
+import { MAX_RECORDS_BYTES } from '../codec/record-batch.ts'
 import { valueCodecNames, type ValueCodec, type ValueCodecName } from '../codec/value-codec.ts'
 import { VarveError } from '../errors.ts'
 import { anyOf, checkOptions, integer, oneOf, withMethods, type Check } from '../options.ts'
@@ -68,7 +69,7 @@ export const topicConfigChecks: { [K in keyof TopicConfig]: Check } = {
   retentionMs: integer(-1),
   retentionBytes: integer(-1),
   cleanupPolicy: oneOf(['delete']),
-  maxMessageBytes: integer(256, 256 * 1024 * 1024),
+  maxMessageBytes: integer(256, MAX_RECORDS_BYTES),
   compressionType: oneOf(compressionTypes),
   messageTimestampType: oneOf(['CreateTime', 'LogAppendTime']),
   valueCodec: anyOf(oneOf(valueCodecNames), withMethods('encode', 'decode')),

@@ -29,6 +29,8 @@ export interface TopicRecord {
   /** Name of the partitions' directories without `-<partition>`. */
   directory: string
   partitions: number
+  /** Taken over with `adoptTopic`, so Kafka may have written some of its segments. */
+  adopted?: true
   /** What was set; the rest are defaults. A codec or partitioner that the program brings stands as `'custom'`. */
   config: Partial<{ [K in keyof TopicConfig]: unknown }>
 }
@@ -120,17 +122,13 @@ export class Topic {
   /** Appends one record; see the public `Varve.append`. */
   append(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
     try {
-      if (options !== undefined) checkOptions('append', options, appendChecks)
-      if (this.environment.pending.isFull) return this.appendWhenRoom(record, options)
+      if (options !== undefined) checkAppendOptions('append', options)
+      const { pending } = this.environment
+      if (pending.isFull) return pending.whenRoom(() => this.appendNow(record, options), options?.signal)
       return this.appendNow(record, options)
     } catch (error) {
       return Promise.reject(error as Error)
     }
-  }
-
-  private async appendWhenRoom(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
-    await this.environment.pending.waitForRoom(options?.signal)
-    return this.appendNow(record, options)
   }
 
   private appendNow(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
@@ -140,9 +138,14 @@ export class Topic {
 
   /** Appends many records in order, or none when one of them is refused; see the public `Varve.appendBatch`. */
   async appendBatch(records: readonly ProducerRecord[], options?: AppendOptions): Promise<AppendResult[]> {
-    if (options !== undefined) checkOptions('appendBatch', options, appendChecks)
+    if (options !== undefined) checkAppendOptions('appendBatch', options)
     if (!Array.isArray(records)) throw new TypeError(`appendBatch: records must be an array, not ${show(records)}`)
-    if (this.environment.pending.isFull) await this.environment.pending.waitForRoom(options?.signal)
+    const { pending } = this.environment
+    if (pending.isFull) return pending.whenRoom(() => this.appendBatchNow(records, options), options?.signal)
+    return this.appendBatchNow(records, options)
+  }
+
+  private async appendBatchNow(records: readonly ProducerRecord[], options?: AppendOptions): Promise<AppendResult[]> {
     const results = Array<AppendResult>(records.length)
     const calls = new Map<Partition, BatchCall>()
     try {
@@ -151,9 +154,9 @@ export class Topic {
       for (const [partition, call] of calls) partition.writer.cancelBatch(call)
       throw error
     }
-    const pending: Promise<void>[] = []
-    for (const [partition, call] of calls) pending.push(partition.writer.endBatch(call))
-    await (pending.length === 1 ? pending[0] : Promise.all(pending))
+    const ends: Promise<void>[] = []
+    for (const [partition, call] of calls) ends.push(partition.writer.endBatch(call))
+    await (ends.length === 1 ? ends[0] : Promise.all(ends))
     return results
   }
 
@@ -206,7 +209,10 @@ export class Topic {
 
   /** The partition that a record must go to, or null where any will do. */
   private choose(given: number | undefined, key: Uint8Array | null, options?: AppendOptions): Partition | null {
-    if (given !== undefined) return this.partition(given)
+    if (given !== undefined) {
+      if (Number.isInteger(given)) return this.partition(given)
+      throw new TypeError(`a record's partition must be an integer, not ${show(given)}`)
+    }
     const { partitions } = this
     if (partitions.length === 1) return partitions[0]
     if (key !== null) return partitions[this.partitioner.forKey(key)]
@@ -227,4 +233,9 @@ export class Topic {
       throw new VarveError('INVALID_CONFIG', message, { details: { topic: this.name } })
     }
   }
+}
+
+function checkAppendOptions(call: string, options: AppendOptions): void {
+  checkOptions(call, options, appendChecks)
+  options.signal?.throwIfAborted()
 }

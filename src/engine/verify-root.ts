@@ -56,6 +56,7 @@ export class Root {
   catalogFindings: LogFindings | null = null
   kafka: KafkaRoot | null = null
 
+  private damagedCheckpoints = 0
   private readonly byDirectory = new Map<string, { topicId: string; topic: string; partition: number }>()
 
   private constructor(
@@ -76,6 +77,16 @@ export class Root {
     }
   }
 
+  /** For a directory with nothing beside it. */
+  static none(storage: Storage): Root {
+    return new Root('', storage, [], () => {})
+  }
+
+  /** Looks again at what a writer may have changed. */
+  async readAgain(): Promise<Root> {
+    return this.entries.length === 0 ? this : Root.read(this.storage, this.path, () => {})
+  }
+
   /** Varve has been here. */
   get isVarve(): boolean {
     return this.hasCatalog || CHECKPOINT_FILES.some((name) => this.has(name))
@@ -90,9 +101,12 @@ export class Root {
     return this.has(CATALOG_DIRECTORY)
   }
 
-  /** The partitions that the catalog knows: directory name, offsets that the checkpoint vouches for. */
-  *knownPartitions(): Iterable<{ name: string; key: string }> {
-    for (const [name, { topicId, partition }] of this.byDirectory) yield { name, key: `${topicId}/${partition}` }
+  /** Names of the directories that must be there: of each partition that the catalog knows, and the catalog's own. */
+  get knownDirectories(): string[] {
+    const { checkpoint } = this
+    // a directory gets its checkpoint before its catalog
+    const catalog = checkpoint !== null && CATALOG_KEY in checkpoint.partitions ? [CATALOG_DIRECTORY] : []
+    return [...catalog, ...this.byDirectory.keys()]
   }
 
   /** @param topicId what the directory's own `partition.metadata` says, or null */
@@ -119,14 +133,17 @@ export class Root {
     if (checkpoint !== undefined) return { ...unknown, topicId, key, checkpoint, clean }
     const kafka = this.kafka ?? { clean: false, recoveryPoints: new Map(), logStarts: new Map() }
     const rest = { topicId: null, key: null, checkpoint: null, clean: kafka.clean }
-    return { ...unknown, ...rest, recoveryPoint: kafka.recoveryPoints.get(name), logStartOffset: kafka.logStarts.get(name) }
+    return {
+      ...unknown,
+      ...rest,
+      recoveryPoint: kafka.recoveryPoints.get(name),
+      logStartOffset: kafka.logStarts.get(name),
+    }
   }
 
   private has(name: string): boolean {
     return this.entries.some((entry) => entry.name === name)
   }
-
-  private damagedCheckpoints = 0
 
   private async load(): Promise<void> {
     await this.loadKafka()
@@ -160,7 +177,8 @@ export class Root {
       const isMissing = sequences[index] === 0 && other !== 1
       if (isMissing) this.damagedCheckpoints++
       if (isMissing) this.addDamage(path, 'file is missing')
-      else if (sequences[index] < other - 1) this.addDamage(path, `does not precede the other checkpoint (${sequences.join(', ')})`)
+      else if (sequences[index] < other - 1)
+        this.addDamage(path, `does not precede the other checkpoint (${sequences.join(', ')})`)
     }
   }
 

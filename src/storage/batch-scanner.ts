@@ -3,6 +3,7 @@ import {
   batchSizeAt,
   findBatchFault,
   findHeaderFault,
+  MAX_RECORDS_BYTES,
   readBatchHeader,
   type BatchFault,
   type BatchHeader,
@@ -10,8 +11,8 @@ import {
 import { readFully, type StorageFile } from './storage.ts'
 
 const CHUNK_BYTES = 1024 * 1024
-/** No batch is taken for real beyond this: a length field that claims more is damage. */
-export const MAX_BATCH_BYTES = 256 * 1024 * 1024
+/** No batch is taken for real beyond this, to which compression may swell: a length field that claims more is damage. */
+export const MAX_BATCH_BYTES = MAX_RECORDS_BYTES + MAX_RECORDS_BYTES / 4
 
 /** A batch found by a scan; `bytes` and `at` are valid until the next chunk is asked for. */
 export interface ScannedBatch {

@@ -134,7 +134,10 @@ export class CheckpointFiles {
  *
  * @throws VarveError UNSUPPORTED_FORMAT when a newer version of Varve wrote it
  */
-export function parseCheckpoint(content: Buffer, path: string): { format: number; sequence: number; checkpoint: Checkpoint } | null {
+export function parseCheckpoint(
+  content: Buffer,
+  path: string,
+): { format: number; sequence: number; checkpoint: Checkpoint } | null {
   const lineEnd = content.indexOf('\n')
   const fields = /^varve-checkpoint (\d{1,9}) (\d{1,15}) ([0-9a-f]{8})$/.exec(
     content.toString('latin1', 0, Math.max(lineEnd, 0)),

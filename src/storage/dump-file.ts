@@ -66,7 +66,8 @@ export async function* dumpFile(path: string, options: DumpOptions = {}): AsyncG
   if (suffix === 'log') yield* dumpLog(storage, path, records)
   else if (suffix === 'index') yield* dumpIndex(await storage.readFile(path), Number(digits))
   else if (suffix === 'timeindex') yield* dumpTimeIndex(await storage.readFile(path), Number(digits))
-  else if ((CHECKPOINT_FILES as readonly string[]).includes(name)) yield dumpCheckpoint(await storage.readFile(path), path)
+  else if ((CHECKPOINT_FILES as readonly string[]).includes(name))
+    yield dumpCheckpoint(await storage.readFile(path), path)
   else {
     const known = "a segment's .log, .index or .timeindex, named by 20 digits, or checkpoint-a or checkpoint-b"
     throw new TypeError(`dumpFile: '${path}' is none of the files that can be listed: ${known}`)

@@ -87,7 +87,7 @@ export async function* dumpLog(
   try {
     const size = await file.size()
     let chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size))
-    for (let position = 0; position < size; ) {
+    for (let position = 0; position < size;) {
       const length = await readFully(file, chunk.subarray(0, Math.min(chunk.length, size - position)), position)
       let at = 0
       let fault = findBatchFault(chunk, 0, length)
@@ -117,7 +117,12 @@ export async function* dumpLog(
   }
 }
 
-function* dumpBatch(chunk: Buffer, at: number, position: number, withRecords: boolean): Generator<DumpedBatch | DumpedDamage> {
+function* dumpBatch(
+  chunk: Buffer,
+  at: number,
+  position: number,
+  withRecords: boolean,
+): Generator<DumpedBatch | DumpedDamage> {
   const batch = readBatch(chunk, at, position, true)
   if (!withRecords) return yield batch
   try {

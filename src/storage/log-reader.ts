@@ -195,34 +195,49 @@ export class LogReader {
   async offsetForTimestamp(timestamp: number, endOffset: number): Promise<number | null> {
     for (const segment of this.log.segments) {
       if (segment.baseOffset >= endOffset) break
-      if (segment !== this.log.active && (await segment.greatestTimestamp()) < timestamp) continue
-      const found = await this.findTimestamp(segment, timestamp, endOffset)
-      if (found !== null) return Math.max(found, this.log.logStartOffset)
+      try {
+        if (segment !== this.log.active && (await segment.greatestTimestamp()) < timestamp) continue
+        const found = await this.findTimestamp(segment, timestamp, endOffset)
+        if (found !== null) return Math.max(found, this.log.logStartOffset)
+      } catch (error) {
+        // retention may have taken the segment in the meantime: what it held is none of the log's any more
+        if (!this.log.segments.includes(segment)) continue
+        throw storageError(error, `read '${segment.path}'`, { path: segment.path })
+      }
     }
     return null
   }
 
-  /** Base offset of the first batch of `segment` that reaches `timestamp`: the record itself is for a decoder to find. */
+  /**
+   * Base offset of the first batch of `segment` that reaches `timestamp`: the record itself is for a decoder to find. Where
+   * damage comes first, its place: what stands there may be the record, so whoever reads on is told.
+   */
   private async findTimestamp(segment: Segment, timestamp: number, endOffset: number): Promise<number | null> {
     const entry = await segment.lookupTimestamp(timestamp)
     const { position } = entry === null ? { position: 0 } : await segment.lookup(entry.offset)
-    let found: number | null = null
     let trusted = entry === null
-    await segment.walk(position, (header) => {
+    let found: number | null = null
+    let next = segment.baseOffset
+    const visit = (header: BatchHeader) => {
       // a wrong entry in the time index would lead past the record: it must name a batch that is there
-      if (!trusted && header.lastOffset === entry!.offset) trusted = header.maxTimestamp === entry!.timestamp
+      if (!trusted && header.lastOffset >= entry!.offset) {
+        trusted = header.baseOffset <= entry!.offset && header.maxTimestamp === entry!.timestamp
+      }
+      next = header.lastOffset + 1
       if (header.baseOffset >= endOffset) return 'offset'
       if (header.maxTimestamp < timestamp || header.lastOffset < this.log.logStartOffset) return null
-      if (trusted) found = header.baseOffset
+      found = header.baseOffset
       return 'offset'
-    })
-    if (trusted || entry === null) return found
-    await segment.repairIndexes(true)
-    await segment.walk(0, (header) => {
-      if (header.maxTimestamp >= timestamp && header.lastOffset >= this.log.logStartOffset) found = header.baseOffset
-      return found !== null || header.baseOffset >= endOffset ? 'offset' : null
-    })
-    return found
+    }
+    let fault = await segment.walk(position, visit)
+    if (!trusted) {
+      await segment.repairIndexes(true)
+      trusted = true
+      found = null
+      next = segment.baseOffset
+      fault = await segment.walk(0, visit)
+    }
+    return found ?? (fault !== null && next < endOffset ? next : null)
   }
 
   /**

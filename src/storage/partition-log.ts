@@ -151,6 +151,8 @@ export class PartitionLog {
     this.directoryUnsynced = true
     this.rollFirst = false
     this.unsynced.add(next)
+    // a sealed segment's indexes are trusted after a power cut: they become durable before a checkpoint passes it
+    this.unsynced.add(sealed)
     this.segments.push(next)
     this.context.pool.pin(next)
     this.context.pool.unpin(sealed)
@@ -247,6 +249,8 @@ export class PartitionLog {
     if (!this.active.isOpen) return
     if (options.closing) this.active.completeTimeIndex()
     await this.active.writeIndexes({ sync: options.closing })
+    // they may be new
+    if (options.closing) await this.context.storage.syncDirectory(this.directory)
   }
 
   /** What a checkpoint says of this partition now; `closing`: everything is durable and nothing is handed out any more. */
@@ -260,7 +264,8 @@ export class PartitionLog {
       // offsets that were skipped stay skipped until a batch stands behind them
       reservedOffset: this.contentEndOffset < this.logEndOffset ? Math.max(reserved, this.logEndOffset) : reserved,
       leaderEpoch: this.leaderEpoch,
-      epochs: this.epochs.filter((_, i) => (this.epochs[i + 1]?.startOffset ?? Infinity) > this.logStartOffset),
+      // batches before the log start that share a segment with later ones can still be held against theirs
+      epochs: this.epochs.filter((_, i) => (this.epochs[i + 1]?.startOffset ?? Infinity) > this.segments[0].baseOffset),
       segments: this.segments.map((segment) => [segment.baseOffset, segment.sizeBytes]),
       sparse: this.sparse,
     }

@@ -100,6 +100,7 @@ class LogRecovery {
       segments.push(segment)
       if (isTorn) break
     }
+    if (!clean && !context.readOnly) await this.makeDurable(segments.slice(sealed.length), scanned)
     if (checkpoint !== null && !onDisk.includes(checkpoint.durableSegment)) this.rollFirst = true
     const contentEndOffset = this.expected
     const lastEpoch = Math.max(checkpoint?.leaderEpoch ?? -1, this.epochs.at(-1)?.epoch ?? -1)
@@ -135,6 +136,22 @@ class LogRecovery {
     if (this.context.readOnly) return 0
     if (checkpoint === null) return contentEndOffset + extraReservation
     return checkpoint.reservedOffset === 0 ? 0 : checkpoint.reservedOffset + extraReservation
+  }
+
+  /**
+   * Makes durable what the next recovery will trust: the indexes of segments that count as sealed from here on, and the
+   * names of files that perhaps only the page cache knows.
+   */
+  private async makeDurable(segments: Segment[], scanned: number[]): Promise<void> {
+    const { storage, directory } = this.context
+    for (const segment of segments.slice(0, -1)) {
+      await segment.open()
+      segment.completeTimeIndex()
+      await segment.writeIndexes({ sync: true })
+    }
+    const { checkpoint } = this.request
+    const isKnown = (baseOffset: number) => baseOffset === checkpoint?.durableSegment
+    if (!scanned.every(isKnown)) await storage.syncDirectory(directory)
   }
 
   private async listSegments(): Promise<number[]> {

@@ -10,6 +10,7 @@ import {
 import { systemErrorCode } from '../errors.ts'
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { IndexEntries } from './index-entries.ts'
+import { endsTruly, namesBatch } from './index-trust.ts'
 import { OffsetIndex } from './offset-index.ts'
 import type { SegmentPool } from './segment-pool.ts'
 import { readFully, writeFully, type OpenMode, type Storage, type StorageFile } from './storage.ts'
@@ -176,13 +177,15 @@ export class Segment {
     return this.use((files) => findNextBatch(files.log, position, this.sizeBytes, minOffset))
   }
 
-  /** Calls `visit` for every batch header from `position` on, until one is not valid or `visit` returns a fault. */
-  async walk(
-    position: number,
-    visit: (header: BatchHeader, position: number) => BatchFault | null | void,
-  ): Promise<void> {
-    await this.use(async (files) => {
-      await scanBatches(files.log, position, this.sizeBytes, 'header', (batch) => visit(batch.header, batch.position))
+  /**
+   * Calls `visit` for every batch header from `position` on, until one is not valid or `visit` returns a fault.
+   *
+   * @returns that fault, or null at the end
+   */
+  async walk(position: number, visit: (header: BatchHeader) => BatchFault | null): Promise<BatchFault | null> {
+    return this.use(async (files) => {
+      const end = await scanBatches(files.log, position, this.sizeBytes, 'header', ({ header }) => visit(header))
+      return end.fault
     })
   }
 
@@ -211,18 +214,22 @@ export class Segment {
     let start = { offset: this.baseOffset, position: 0 }
     const last = offsetIndex.count > 0 ? offsetIndex.entry(offsetIndex.count - 1) : null
     const trusted =
-      !fromScratch && last !== null && offsetIndex.isPlausible(this.sizeBytes) && (await this.matches(log, last))
-    if (trusted) start = last
-    else offsetIndex.entries.keep(0)
+      !fromScratch && last !== null && offsetIndex.isPlausible(this.sizeBytes) && (await namesBatch(log, last))
+    if (!trusted) offsetIndex.entries.keep(0)
     timeIndex.truncate(trusted ? last.offset + 1 : this.baseOffset)
-    if (!timeIndex.isPlausible(last?.offset ?? this.baseOffset)) timeIndex.entries.keep(0)
+    if (trusted && !timeIndex.isPlausible(last.offset + 1)) timeIndex.entries.keep(0)
     const lastTime = timeIndex.last()
-    // a time index that was lost alone must be rebuilt from the start as well
-    if (trusted && lastTime === null) return this.repair(files, true)
+    // a time index that is lost or damaged alone must be rebuilt from the start as well
+    if (trusted && (lastTime === null || !(await endsTruly(log, this.sizeBytes, offsetIndex, timeIndex)))) {
+      return this.repair(files, true)
+    }
+    // the time index may lag behind the other: what comes after its last entry is looked at again
+    if (lastTime !== null) start = offsetIndex.lookup(lastTime.offset)
+    offsetIndex.truncate(start.position + 1)
     this.maxTimestamp = lastTime?.timestamp ?? -Infinity
     this.maxTimestampOffset = lastTime?.offset ?? -1
     this.bytesSinceIndexEntry = 0
-    let skip = trusted
+    let skip = start.position > 0
     let position = start.position
     for (;;) {
       const end = await scanBatches(log, position, this.sizeBytes, 'header', ({ header, position }) => {
@@ -243,12 +250,6 @@ export class Segment {
   private rememberTimestamp(header: BatchHeader): void {
     this.maxTimestamp = header.maxTimestamp
     this.maxTimestampOffset = header.lastOffset
-  }
-
-  private async matches(log: StorageFile, entry: { offset: number; position: number }): Promise<boolean> {
-    const bytes = Buffer.alloc(BATCH_HEADER_BYTES)
-    const length = await readFully(log, bytes, entry.position)
-    return findHeaderFault(bytes, 0, length) === null && readBatchHeader(bytes, 0).lastOffset === entry.offset
   }
 
   /** Adds the closing entry to the time index, as a roll and a close do. */
@@ -365,9 +366,12 @@ export class Segment {
       const last = timeIndex.last()
       if (!plausible || (last === null && this.sizeBytes > 0)) await this.repair(files, true)
       else if (!this.trustIndexes) await this.repair(files, false)
+      else if (!(await endsTruly(log, this.sizeBytes, offsetIndex, timeIndex))) await this.repair(files, true)
       else if (last !== null) {
         this.maxTimestamp = last.timestamp
         this.maxTimestampOffset = last.offset
+        // as if it had never been closed: a log that is opened for a few records at a time gets its entries as well
+        this.bytesSinceIndexEntry = this.sizeBytes - offsetIndex.lookup(Infinity).position
       }
       this.files = files
       return files

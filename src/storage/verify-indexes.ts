@@ -71,7 +71,8 @@ export class OffsetIndexCheck {
       }
     }
     const isDue = rules.complete && !rules.foreign && this.bytesSinceEntry > rules.intervalBytes
-    if (isDue && this.next === this.count) this.report({ position: this.next * OFFSET_ENTRY_BYTES, reason: LACK, isLack: true })
+    if (isDue && this.next === this.count)
+      this.report({ position: this.next * OFFSET_ENTRY_BYTES, reason: LACK, isLack: true })
     else if (isDue) this.wrong(this.next)
     this.bytesSinceEntry += sizeBytes
     this.logEnd = position + sizeBytes
@@ -81,7 +82,8 @@ export class OffsetIndexCheck {
   end(sizeBytes: number): IndexFault | null {
     if (this.fault === null && sizeBytes > this.logEnd) this.passOver(sizeBytes)
     if (this.fault === null && this.next < this.count) this.wrong(this.next)
-    if (this.fault === null && this.content.length % OFFSET_ENTRY_BYTES !== 0) this.report(partialEntry(this.content, OFFSET_ENTRY_BYTES))
+    if (this.fault === null && this.content.length % OFFSET_ENTRY_BYTES !== 0)
+      this.report(partialEntry(this.content, OFFSET_ENTRY_BYTES))
     return this.fault
   }
 
@@ -147,7 +149,8 @@ export class TimeIndexCheck {
   end(sizeBytes: number): IndexFault | null {
     if (this.fault === null && sizeBytes > this.logEnd) this.passOver(Infinity)
     if (this.fault === null && this.next < this.count) this.wrong()
-    if (this.fault === null && this.content.length % TIME_ENTRY_BYTES !== 0) this.fault = partialEntry(this.content, TIME_ENTRY_BYTES)
+    if (this.fault === null && this.content.length % TIME_ENTRY_BYTES !== 0)
+      this.fault = partialEntry(this.content, TIME_ENTRY_BYTES)
     const last = this.count === 0 ? -Infinity : this.index.entry(this.count - 1).timestamp
     const lacks = this.rules.complete && !this.sawDamage && last < this.maxTimestamp
     // Kafka takes -1 for no timestamp, and indexes none

@@ -45,7 +45,8 @@ export async function planSegments(
     const baseOffset = kind === 'file' ? parseLogFileName(name) : null
     if (baseOffset !== null) onDisk.push(baseOffset)
   }
-  if (checkpoint === null) return { segments: onDisk.map((_, i) => unknownSegment(onDisk, i, clean)), damage: [], warnings: [] }
+  if (checkpoint === null)
+    return { segments: onDisk.map((_, i) => unknownSegment(onDisk, i, clean)), damage: [], warnings: [] }
   const damage: Damage[] = []
   const warnings: VerifyWarning[] = []
   const { durableSegment, logStartOffset } = checkpoint

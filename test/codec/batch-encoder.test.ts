@@ -38,7 +38,7 @@ const timestamp = fc.oneof(
 const sample: fc.Arbitrary<Sample> = fc.record({
   key: nullable,
   value: nullable,
-  headers: fc.oneof(fc.constant([]), fc.array(fc.tuple(name, nullable), { maxLength: 4 })),
+  headers: fc.oneof(fc.constant<EncodedHeader[]>([]), fc.array(fc.tuple(name, nullable), { maxLength: 4 })),
   timestamp,
 })
 const samples = fc.array(sample, { minLength: 1, maxLength: 60 })

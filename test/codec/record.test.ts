@@ -75,7 +75,11 @@ describe('a record', () => {
     })
     const [record] = decode(encodeOne(null, Buffer.from('{')), codec)
     const error = catchError(() => record.value)
-    expect(error).toMatchObject({ code: 'INVALID_RECORD', cause, details: { topic: 'orders', partition: 3, offset: 0 } })
+    expect(error).toMatchObject({
+      code: 'INVALID_RECORD',
+      cause,
+      details: { topic: 'orders', partition: 3, offset: 0 },
+    })
     expect(error.message).toMatch(/orders-3 at offset 0: not JSON; use record\.valueBytes/)
     expect(record.valueBytes).toEqual(Buffer.from('{'))
   })
@@ -107,7 +111,13 @@ describe('a record', () => {
 
 describe('headers', () => {
   test('are all there in order, repeated and empty names included, null told from empty', () => {
-    const pairs = [['a', '1'], ['', ''], ['a', null], ['naïve', 'x'], ['a', '2']] as [string, string | null][]
+    const pairs = [
+      ['a', '1'],
+      ['', ''],
+      ['a', null],
+      ['naïve', 'x'],
+      ['a', '2'],
+    ] as [string, string | null][]
     const [record] = decode(encodeOne(null, null, encodedHeaders(...pairs)))
     expect(record.rawHeaders).toEqual(pairs.map(([name, value]) => [name, value === null ? null : Buffer.from(value)]))
     expect({ ...record.headers }).toEqual({ a: '2', '': '', naïve: 'x' })
@@ -120,7 +130,10 @@ describe('headers', () => {
 
   test('may have the names of object properties', () => {
     const [record] = decode(encodeOne(null, null, encodedHeaders(['__proto__', 'x'], ['constructor', null])))
-    expect(Object.entries(record.headers)).toEqual([['__proto__', 'x'], ['constructor', null]])
+    expect(Object.entries(record.headers)).toEqual([
+      ['__proto__', 'x'],
+      ['constructor', null],
+    ])
     expect(JSON.stringify(record)).toContain('"__proto__":"x"')
   })
 
@@ -166,7 +179,7 @@ describe('decoding', () => {
 })
 
 describe('malformed records under a valid checksum are refused with INVALID_RECORD:', () => {
-  const cases: [string, Uint8Array | Uint8Array[], RawBatch?][] = [
+  const cases: [string, Uint8Array | (Uint8Array | number[])[], RawBatch?][] = [
     ['more records promised than there are', record(0), { recordCount: 2 }],
     ['two billion records promised', record(0), { recordCount: 0x7fffffff }],
     ['fewer records promised than there are', [record(0), record(1)], { recordCount: 1, lastOffsetDelta: 1 }],
@@ -183,7 +196,11 @@ describe('malformed records under a valid checksum are refused with INVALID_RECO
     ['a key that reaches beyond its record', rawRecord([0], 0, 0, 50, 'short', -1, 0)],
     ['a key of two gigabytes', rawRecord([0], 0, 0, 0x7fffffff, -1, 0)],
     ['a key of length -2', rawRecord([0], 0, 0, -2, -1, 0)],
-    ['a value that reaches beyond its record', [rawRecord([0], 0, 0, -1, 7, 'short', 0), record(1)], { recordCount: 2 }],
+    [
+      'a value that reaches beyond its record',
+      [rawRecord([0], 0, 0, -1, 7, 'short', 0), record(1)],
+      { recordCount: 2 },
+    ],
     ['a value of length -2', rawRecord([0], 0, 0, -1, -2, 0)],
     ['a timestamp delta that is cut off', [varint(3), [0, 0xff, 0xff]]],
     ['a timestamp delta beyond all integers', rawRecord([0], [...Array<number>(9).fill(0xff), 1], 0, -1, -1, 0)],
@@ -198,7 +215,11 @@ describe('malformed records under a valid checksum are refused with INVALID_RECO
     ['fewer headers promised than there are', rawRecord([0], 0, 0, -1, -1, 1, 1, 'a', -1, 1, 'b', -1)],
     ['a header without a name', rawRecord([0], 0, 0, -1, -1, 1, -1, -1)],
     ['a header value of length -2', rawRecord([0], 0, 0, -1, -1, 1, 1, 'a', -2)],
-    ['a header value that reaches beyond its record', [rawRecord([0], 0, 0, -1, -1, 1, 1, 'a', 3), record(1)], { recordCount: 2 }],
+    [
+      'a header value that reaches beyond its record',
+      [rawRecord([0], 0, 0, -1, -1, 1, 1, 'a', 3), record(1)],
+      { recordCount: 2 },
+    ],
   ]
 
   test.each(cases)('%s', (_, body, fields) => {
@@ -226,21 +247,26 @@ describe('malformed records under a valid checksum are refused with INVALID_RECO
     expect(outcomes.refused).toBeGreaterThan(1000)
   })
 
-  test.each(compressionTypes.slice(1))('nor of 2,000 batches whose records were damaged before %s compressed them', (type) => {
-    const random = new SeededRandom()
-    for (let i = 0; i < 2000; i++) {
-      const plain = mutated(sampleBatch(random, 'none'), random)
-      const packed = compress(type, plain.subarray(BATCH_HEADER_BYTES))
-      const batch = Buffer.concat([plain.subarray(0, BATCH_HEADER_BYTES), packed])
-      batch[22] |= compressionTypes.indexOf(type)
-      batch.writeInt32BE(batch.length - 12, 8)
-      try {
-        decodeRecords(CONTEXT, batch, 0, readBatchHeader(resealed(batch), 0), 0, 2 ** 24).forEach(({ headers }) => headers)
-      } catch (error) {
-        if (!(error instanceof VarveError) || error.code !== 'INVALID_RECORD') throw reported(error, batch, random)
+  test.each(compressionTypes.slice(1))(
+    'nor of 2,000 batches whose records were damaged before %s compressed them',
+    (type) => {
+      const random = new SeededRandom()
+      for (let i = 0; i < 2000; i++) {
+        const plain = mutated(sampleBatch(random, 'none'), random)
+        const packed = compress(type, plain.subarray(BATCH_HEADER_BYTES))
+        const batch = Buffer.concat([plain.subarray(0, BATCH_HEADER_BYTES), packed])
+        batch[22] |= compressionTypes.indexOf(type)
+        batch.writeInt32BE(batch.length - 12, 8)
+        try {
+          decodeRecords(CONTEXT, batch, 0, readBatchHeader(resealed(batch), 0), 0, 2 ** 24).forEach(
+            ({ headers }) => headers,
+          )
+        } catch (error) {
+          if (!(error instanceof VarveError) || error.code !== 'INVALID_RECORD') throw reported(error, batch, random)
+        }
       }
-    }
-  })
+    },
+  )
 
   test.each(compressionTypes.slice(1))('or CORRUPT_MESSAGE, of 2,000 batches whose %s data was damaged', (type) => {
     const random = new SeededRandom()
@@ -276,7 +302,13 @@ function mutated(batch: Buffer, random: SeededRandom): Buffer {
     const at = random.below(body.length + 1)
     const rest = body.subarray(random.chance(0.5) ? at : Math.min(at + random.below(6), body.length))
     const extreme = random.pick([0x00, 0x01, 0x02, 0x7f, 0x80, 0xff])
-    const inserted = random.pick([[extreme], [random.below(256)], [], [0xff, 0xff, 0xff, 0xff, 0x0f], [...rest.subarray(0, 9)]])
+    const inserted = random.pick([
+      [extreme],
+      [random.below(256)],
+      [],
+      [0xff, 0xff, 0xff, 0xff, 0x0f],
+      [...rest.subarray(0, 9)],
+    ])
     const kept = random.chance(0.5) ? body.subarray(Math.min(at + inserted.length, body.length)) : rest
     body = Buffer.concat([body.subarray(0, at), Buffer.from(inserted), kept])
   }

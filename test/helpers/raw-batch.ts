@@ -42,7 +42,7 @@ export function resealed(batch: Buffer): Buffer {
 }
 
 /** Varints, lengths and bytes one after another, as a record's body is made of them. */
-export function rawRecord(...parts: (number | string | Uint8Array)[]): Buffer {
+export function rawRecord(...parts: (number | string | Uint8Array | readonly number[])[]): Buffer {
   const body = Buffer.concat(parts.map((part) => (typeof part === 'number' ? varint(part) : Buffer.from(part))))
   return Buffer.concat([varint(body.length), body])
 }
