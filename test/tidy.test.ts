@@ -44,7 +44,9 @@ const CLOCKS_AND_CHANCE = {
   allowed: ['src/environment.ts', 'src/cli/'],
 }
 
-const RUNTIME_DEPENDENCIES = ['cli-progress', 'cli-table3', 'commander', 'crc-32', 'fs-extra', 'msgpackr', 'murmurhash3js-revisited']
+const RUNTIME_DEPENDENCIES = [
+  'cli-progress', 'cli-table3', 'commander', 'crc-32', 'fs-extra', 'msgpackr', 'murmurhash3js-revisited',
+]
 const OPTIONAL_DEPENDENCIES = ['@node-rs/crc32', '@toondepauw/node-zstd', 'lz4-napi', 'snappyjs']
 
 interface SourceFile {

@@ -4,7 +4,15 @@ import type { Flush } from '../engine/flush.ts'
 import type { HeaderValue } from '../engine/record-encoding.ts'
 import type { TopicConfig } from '../engine/topic-config.ts'
 import { AppendRun, fieldsOfText, openSource, type LineSource } from './append-run.ts'
-import { directoryOption, directoryWords, FLUSH_FORMS, formatFlush, integerArgument, jsonOption, parseFlush } from './arguments.ts'
+import {
+  directoryOption,
+  directoryWords,
+  FLUSH_FORMS,
+  formatFlush,
+  integerArgument,
+  jsonOption,
+  parseFlush,
+} from './arguments.ts'
 import { CliFailure, ExitCode, usageError } from './exit.ts'
 import type { LineFormat } from './line-records.ts'
 import { requirePartition, requireTopic, withLog } from './log-access.ts'

@@ -84,7 +84,10 @@ export class Appender {
 
   private async append(batch: NumberedRecord[]): Promise<void> {
     try {
-      const results = await this.log.appendBatch(this.topic, batch.map(({ record }) => record))
+      const results = await this.log.appendBatch(
+        this.topic,
+        batch.map(({ record }) => record),
+      )
       this.count(batch, results)
     } catch (error) {
       if (!isRefusal(error)) throw error

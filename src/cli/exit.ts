@@ -40,7 +40,9 @@ export function usageError(message: string): CliFailure {
 /** A file that the command line names cannot be read. */
 export function cannotRead(file: string, error: unknown): CliFailure {
   const reason = oneLine(error).replace(/^[A-Z0-9]+: (.*?), \w+( '.*')?$/, '$1')
-  return new CliFailure(ExitCode.failed, systemErrorCode(error) ?? 'CANNOT_READ', `cannot read '${file}': ${reason}`, { path: file })
+  return new CliFailure(ExitCode.failed, systemErrorCode(error) ?? 'CANNOT_READ', `cannot read '${file}': ${reason}`, {
+    path: file,
+  })
 }
 
 /** What a failed command leaves behind: its exit code, and the error as text and as JSON show it. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { registerAppend } from './append.ts'
+import { registerBench } from './bench.ts'
 import { registerDump } from './dump.ts'
 import { registerRead } from './read.ts'
 import { registerReplay } from './replay.ts'
@@ -63,6 +64,7 @@ export function createProgram(): Command {
   registerReplay(program)
   registerDump(program)
   registerVerify(program)
+  registerBench(program)
   return program
 }
 

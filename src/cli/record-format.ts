@@ -53,7 +53,11 @@ function compilePart([text, token, byte, escape]: RegExpExecArray): Part | strin
   if (byte !== undefined) return Buffer.from(byte, 'hex')
   if (token !== undefined) {
     if (Object.hasOwn(TOKENS, token)) return TOKENS[token]
-    throw usageError(`--format has no token '${text}'; there are ${Object.keys(TOKENS).map((name) => `%${name}`).join(' ')}`)
+    throw usageError(
+      `--format has no token '${text}'; there are ${Object.keys(TOKENS)
+        .map((name) => `%${name}`)
+        .join(' ')}`,
+    )
   }
   if (escape === undefined) return text
   if (Object.hasOwn(ESCAPES, escape)) return ESCAPES[escape]

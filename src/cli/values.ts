@@ -30,9 +30,13 @@ export function jsonText(value: unknown, indent?: number): string {
   // a function that is asked about every member costs ten times what the rest does
   if (isPlain(value)) return JSON.stringify(value, undefined, indent)
   // JSON.stringify has turned dates and buffers into something else before it asks; the holder still has them
-  return JSON.stringify(value, function replace(this: unknown, key: string, member: unknown): unknown {
-    return plainValue((this as Record<string, unknown>)[key], member)
-  }, indent)
+  return JSON.stringify(
+    value,
+    function replace(this: unknown, key: string, member: unknown): unknown {
+      return plainValue((this as Record<string, unknown>)[key], member)
+    },
+    indent,
+  )
 }
 
 /** Whether JSON has a form for all of it. */

@@ -33,11 +33,6 @@ export class LossWindow {
     )
   }
 
-  /** Whether so much exceeds the window by itself, so that it must be durable before it is acknowledged. */
-  isTooLarge(bytes: number, records: number): boolean {
-    return bytes > (this.bounds.bytes ?? Infinity) || records > (this.bounds.records ?? Infinity)
-  }
-
   acknowledged(bytes: number, records: number, nowMs: number): void {
     this.current.bytes += bytes
     this.current.records += records

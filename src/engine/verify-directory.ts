@@ -235,17 +235,20 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : 1
 }
 
-/** Bytes in the files of a partition's directory. */
+/** Bytes in the files of a partition's directory; what goes away meanwhile does not count. */
 async function totalBytes(storage: Storage, directory: string): Promise<number> {
   let total = 0
-  for (const { name, kind } of await storage.list(directory)) {
-    if (kind !== 'file') continue
-    try {
+  try {
+    for (const { name } of (await storage.list(directory)).filter(({ kind }) => kind === 'file')) {
       const file = await storage.openFile(`${directory}/${name}`, 'read')
-      total += await file.size().finally(() => file.close())
-    } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') throw error
+      try {
+        total += await file.size()
+      } finally {
+        await file.close()
+      }
     }
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error
   }
   return total
 }

@@ -21,7 +21,7 @@ export interface PartitionCheckpoint {
   reservedOffset: number
   /** Raised by every unclean recovery. */
   leaderEpoch: number
-  /** Each epoch that holds a batch, ascending. */
+  /** Each epoch that holds a batch, ascending; and the latest one, whether it holds one or will begin with the next. */
   epochs: EpochStart[]
   /** All segments, ascending; the size of the last one is that at the time of writing. */
   segments: [baseOffset: number, sizeBytes: number][]

@@ -61,6 +61,9 @@ export class PartitionLog {
   private directoryUnsynced = false
   private durableSegment: Segment
   private durablePosition: number
+  private durableContentEnd: number
+  /** Offsets before it were skipped when the log was opened, because they may have been handed out before. */
+  private readonly skippedEnd: number
   private readonly reader: LogReader
   private syncedBytes = 0
   private unsyncedBytes = 0
@@ -81,6 +84,8 @@ export class PartitionLog {
     this.rollFirst = state.rollFirst
     this.durableSegment = this.active
     this.durablePosition = this.active.sizeBytes
+    this.durableContentEnd = state.contentEndOffset
+    this.skippedEnd = state.logEndOffset
     this.reader = new LogReader(this)
     context.pool.pin(this.active)
   }
@@ -211,6 +216,7 @@ export class PartitionLog {
     this.throwIfFailed()
     const segments = [...this.unsynced]
     const offset = this.logEndOffset
+    const contentEnd = this.contentEndOffset
     const segment = this.active
     const position = segment.sizeBytes
     const directory = this.directoryUnsynced
@@ -232,6 +238,7 @@ export class PartitionLog {
     this.durableOffset = offset
     this.durableSegment = segment
     this.durablePosition = position
+    this.durableContentEnd = contentEnd
     this.syncedBytes += bytes
   }
 
@@ -258,17 +265,26 @@ export class PartitionLog {
     const reserved = options.closing ? 0 : Math.max(this.reservedOffset, this.reservationUnderWay)
     return {
       logStartOffset: this.logStartOffset,
-      durableOffset: Math.min(this.durableOffset, this.contentEndOffset),
+      durableOffset: this.durableContentEnd,
       durableSegment: this.durableSegment.baseOffset,
       durablePosition: this.durablePosition,
-      // offsets that were skipped stay skipped until a batch stands behind them
-      reservedOffset: this.contentEndOffset < this.logEndOffset ? Math.max(reserved, this.logEndOffset) : reserved,
+      // offsets that were skipped stay skipped until a batch stands durably behind them
+      reservedOffset: this.durableContentEnd < this.skippedEnd ? Math.max(reserved, this.skippedEnd) : reserved,
       leaderEpoch: this.leaderEpoch,
-      // batches before the log start that share a segment with later ones can still be held against theirs
-      epochs: this.epochs.filter((_, i) => (this.epochs[i + 1]?.startOffset ?? Infinity) > this.segments[0].baseOffset),
+      epochs: this.epochsFrom(this.segments[0].baseOffset),
       segments: this.segments.map((segment) => [segment.baseOffset, segment.sizeBytes]),
       sparse: this.sparse,
     }
+  }
+
+  /**
+   * The epochs of the batches from `offset` on, of which the first can share its segment with batches before the log
+   * start; and where this log's own epoch begins, also before it holds a batch.
+   */
+  private epochsFrom(offset: number): EpochStart[] {
+    const { epochs, leaderEpoch, logEndOffset } = this
+    const own = (epochs.at(-1)?.epoch ?? -1) < leaderEpoch ? [{ epoch: leaderEpoch, startOffset: logEndOffset }] : []
+    return [...epochs.filter((_, i) => (epochs[i + 1]?.startOffset ?? Infinity) > offset), ...own]
   }
 
   /** Moves the start forward; the caller makes a checkpoint durable before it calls {@link removeSegments}. */

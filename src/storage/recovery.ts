@@ -1,4 +1,4 @@
-import type { BatchFault } from '../codec/record-batch.ts'
+import type { BatchFault, BatchHeader } from '../codec/record-batch.ts'
 import { storageError, systemErrorCode } from '../errors.ts'
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
@@ -206,7 +206,7 @@ class LogRecovery {
         this.rollFirst = true
         return { segment: new Segment(context, baseOffset, size, false), isTorn: false }
       }
-      const end = await this.scanSegment(file, start, size)
+      const end = await this.scanSegment(file, start, size, later)
       const isTorn = end < size
       if (!context.readOnly) {
         if (isTorn) await this.cut(file, end, size, later)
@@ -220,7 +220,7 @@ class LogRecovery {
   }
 
   /** Returns the end of what is valid, or of the file where damage is left inside it. */
-  private async scanSegment(file: StorageFile, start: number, size: number): Promise<number> {
+  private async scanSegment(file: StorageFile, start: number, size: number, later: number[]): Promise<number> {
     const { epochs } = this
     const { checkpoint } = this.request
     let position = start
@@ -229,7 +229,7 @@ class LogRecovery {
         const lastEpoch = epochs.at(-1)?.epoch ?? -1
         const newEpoch = header.leaderEpoch > lastEpoch
         if (header.baseOffset < this.expected || header.leaderEpoch < lastEpoch) return 'offset'
-        if (header.baseOffset > this.expected && !newEpoch) {
+        if (header.baseOffset > this.expected && !(newEpoch && this.mayBeginEpoch(header))) {
           if (checkpoint !== null && !checkpoint.sparse) return 'offset'
           this.sawGap = true
         }
@@ -240,11 +240,38 @@ class LogRecovery {
       this.report.scannedBytes += end.position - position
       if (end.fault === null || checkpoint !== null) return end.position
       const next = await findNextBatch(file, end.position + 1, size, this.expected)
-      if (next === null) return end.position
+      if (next === null) {
+        if (!(await this.holdBatches(later))) return end.position
+        this.damageAt(file.path, end.position, end.fault, this.expected, later[0])
+        this.expected = Math.max(this.expected, later[0])
+        return size
+      }
       this.damageAt(file.path, end.position, end.fault, this.expected, next.header.baseOffset)
       this.expected = next.header.baseOffset
       position = next.position
     }
+  }
+
+  /** Whether any of these segments holds a valid batch: what comes before it is no torn tail. */
+  private async holdBatches(segments: number[]): Promise<boolean> {
+    const { storage, directory } = this.context
+    for (const baseOffset of segments) {
+      const file = await storage.openFile(`${directory}/${segmentFileName(baseOffset, '.log')}`, 'read')
+      try {
+        if ((await findNextBatch(file, 0, await file.size(), baseOffset)) !== null) return true
+      } finally {
+        await file.close()
+      }
+    }
+    return false
+  }
+
+  /** Whether an epoch may begin with this batch, behind skipped offsets: else batches before it were lost. */
+  private mayBeginEpoch({ leaderEpoch, baseOffset }: BatchHeader): boolean {
+    const { checkpoint } = this.request
+    // a reader beside the writer sees what is written, whole; of an epoch after the checkpoint nothing is known
+    if (this.context.readOnly || checkpoint === null || leaderEpoch > checkpoint.leaderEpoch) return true
+    return checkpoint.epochs.some(({ epoch, startOffset }) => epoch === leaderEpoch && startOffset === baseOffset)
   }
 
   /** Saves and cuts the bytes from `end` on, and puts the segments after this one aside. */

@@ -64,6 +64,7 @@ export class OffsetIndexCheck {
       const entry = this.index.entry(this.next)
       if (entry.position < position) return this.wrong(this.next)
       if (entry.position === position) {
+        if (this.awaited >= 0) return this.wrong(this.next - 1)
         if (entry.offset < lastOffset || (entry.offset > lastOffset && !rules.foreign)) return this.wrong(this.next)
         if (entry.offset > lastOffset) this.awaited = entry.offset
         this.next++
@@ -81,6 +82,7 @@ export class OffsetIndexCheck {
   /** @param sizeBytes end of the log; bytes between it and the last batch are damage */
   end(sizeBytes: number): IndexFault | null {
     if (this.fault === null && sizeBytes > this.logEnd) this.passOver(sizeBytes)
+    if (this.fault === null && this.awaited >= 0) this.wrong(this.next - 1)
     if (this.fault === null && this.next < this.count) this.wrong(this.next)
     if (this.fault === null && this.content.length % OFFSET_ENTRY_BYTES !== 0)
       this.report(partialEntry(this.content, OFFSET_ENTRY_BYTES))

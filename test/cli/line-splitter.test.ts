@@ -35,7 +35,13 @@ test('lines are the same however the bytes come', () => {
         chunks.push(bytes.subarray(at, at + size))
         at = Math.min(at + size, bytes.length)
       }
-      const expected = whole === '' ? [] : whole.replace(/\n$/, '').split('\n').map((line) => line.replace(/\r$/, ''))
+      const expected =
+        whole === ''
+          ? []
+          : whole
+              .replace(/\n$/, '')
+              .split('\n')
+              .map((line) => line.replace(/\r$/, ''))
       expect(split(...chunks, bytes.subarray(at))).toEqual(expected)
     }),
   )

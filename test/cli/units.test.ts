@@ -10,7 +10,17 @@ test('counts have separators, and nouns a plural', () => {
 test('sizes have two or three digits and a unit of powers of 1000', () => {
   const sizes = [0, 999, 1000, 1049, 9950, 12_345, 999_499, 999_500, 1_151_271, 10 ** 9, 2 ** 50]
   expect(sizes.map(formatBytes)).toEqual([
-    '0 B', '999 B', '1.0 kB', '1.0 kB', '9.9 kB', '12.3 kB', '999 kB', '1.0 MB', '1.2 MB', '1.0 GB', '1.1 PB',
+    '0 B',
+    '999 B',
+    '1.0 kB',
+    '1.0 kB',
+    '9.9 kB',
+    '12.3 kB',
+    '999 kB',
+    '1.0 MB',
+    '1.2 MB',
+    '1.0 GB',
+    '1.1 PB',
   ])
 })
 
@@ -32,8 +42,15 @@ test('times are ISO 8601 in UTC, and a number beyond the calendar', () => {
 test('ISO 8601 is read with and without zone, and a zone that is left out is UTC', () => {
   const noon = Date.UTC(2026, 0, 31, 12)
   for (const text of [
-    '2026-01-31T12:00Z', '2026-01-31T12:00', '2026-01-31T12:00:00', '2026-01-31T12:00:00.000Z', '2026-01-31t12:00:00,000z',
-    '2026-01-31T13:00+01:00', '2026-01-31T13:00+0100', '2026-01-31T13:00+01', '2026-01-31T07:30:00-04:30',
+    '2026-01-31T12:00Z',
+    '2026-01-31T12:00',
+    '2026-01-31T12:00:00',
+    '2026-01-31T12:00:00.000Z',
+    '2026-01-31t12:00:00,000z',
+    '2026-01-31T13:00+01:00',
+    '2026-01-31T13:00+0100',
+    '2026-01-31T13:00+01',
+    '2026-01-31T07:30:00-04:30',
   ]) {
     expect({ text, time: parseTime(text) }).toEqual({ text, time: noon })
   }
@@ -41,7 +58,18 @@ test('ISO 8601 is read with and without zone, and a zone that is left out is UTC
 })
 
 test('anything else is no time', () => {
-  for (const text of ['', '12', '2026', '2026-01', '2026-13-01', 'May 1', '2026-01-31 12:00', '2026-01-31T12', '2026-01-31Z', '-5']) {
+  for (const text of [
+    '',
+    '12',
+    '2026',
+    '2026-01',
+    '2026-13-01',
+    'May 1',
+    '2026-01-31 12:00',
+    '2026-01-31T12',
+    '2026-01-31Z',
+    '-5',
+  ]) {
     expect({ text, time: parseTime(text) }).toEqual({ text, time: null })
   }
 })

@@ -150,6 +150,7 @@ test.each([
 
 test('any bytes at all give the integer that they stand for, or NaN, and nothing beyond the end is read', () => {
   const random = new SeededRandom()
+  const wrong: string[] = []
   for (let i = 0; i < 200_000; i++) {
     const bytes = random.bytes(random.below(13)).map((byte) => (random.chance(0.6) ? byte | 0x80 : byte))
     // what follows would make a whole varint of any that is cut short
@@ -158,12 +159,13 @@ test('any bytes at all give the integer that they stand for, or NaN, and nothing
       const expected = decode(bytes, type === 'varint' ? 5 : 10)
       const reader = new VarintReader(surrounded, 0)
       const value = reader[type]()
-      const where = `${type} of ${Buffer.from(bytes).toString('hex')}, ${random}`
       const inRange = expected !== null && isInRange(expected.value, type)
-      expect(Object.is(value, inRange ? Number(expected.value) : NaN), `${where}: ${value}`).toBe(true)
-      if (inRange) expect(reader.position, where).toBe(expected.length)
+      const right = Object.is(value, inRange ? Number(expected.value) : NaN)
+      const atEnd = !inRange || reader.position === expected.length
+      if (!right || !atEnd) wrong.push(`${type} of ${Buffer.from(bytes).toString('hex')}: ${value}`)
     }
   }
+  expect({ seed: random.seed, wrong }).toEqual({ seed: random.seed, wrong: [] })
 })
 
 function isInRange(value: bigint, type: 'varint' | 'varlong'): boolean {

@@ -50,6 +50,17 @@ export async function rejection(promise: Promise<unknown>): Promise<Error & { co
   return error as Error & { code?: string }
 }
 
+/** What became of each promise: `'done'`, or the code or name of its error. */
+export function outcomesOf(promises: Iterable<Promise<unknown>>): Promise<string[]> {
+  const outcomes = [...promises].map((promise) =>
+    promise.then(
+      () => 'done',
+      (error: Error & { code?: string }) => error.code ?? error.name,
+    ),
+  )
+  return Promise.all(outcomes)
+}
+
 /** What a call throws at once. */
 export function thrown(call: () => unknown): Error & { code?: string } {
   try {
@@ -96,7 +107,11 @@ export async function putFile(storage: Storage, path: string, content: string | 
 }
 
 /** Changes bytes of a file in place. */
-export async function changeFile(storage: Storage, path: string, change: (content: Buffer) => Buffer | void): Promise<void> {
+export async function changeFile(
+  storage: Storage,
+  path: string,
+  change: (content: Buffer) => Buffer | void,
+): Promise<void> {
   const content = await storage.readFile(path)
   await putFile(storage, path, change(content) ?? content)
 }
@@ -111,6 +126,12 @@ export async function copyDirectory(storage: Storage, from: string, to: string):
 }
 
 /** Path of a segment's file. */
-export function segmentPath(topic: string, partition: number, baseOffset: number, suffix: string, root = DIRECTORY): string {
+export function segmentPath(
+  topic: string,
+  partition: number,
+  baseOffset: number,
+  suffix: string,
+  root = DIRECTORY,
+): string {
   return `${root}/${topic}-${partition}/${String(baseOffset).padStart(20, '0')}${suffix}`
 }

@@ -1,7 +1,7 @@
 import type { CrashOptions, PendingDirectoryOperation, PendingWrite } from '../../src/storage/memory-crash.ts'
 import type { ByteRange } from '../../src/storage/memory-file.ts'
 import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import type { SeededRandom } from './seeded-random.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 /** One way in which a power cut may end. */
 export interface PowerCut {
@@ -65,7 +65,10 @@ export function powerCuts(disk: MemoryStorage, random: SeededRandom, draws: numb
       cuts.push({ name: `all but ${kind} ${path}`, options: { ...everything, keepDirectoryOperation: loseOne } })
     }
   }
-  for (let draw = 0; draw < draws; draw++) cuts.push({ name: `draw ${draw}`, options: drawCut(random) })
+  for (let draw = 0; draw < draws; draw++) {
+    // randomness of its own: which cuts are made must not change those that follow
+    cuts.push({ name: `draw ${draw}`, options: drawCut(new SeededRandom(random.below(2 ** 32))) })
+  }
   return cuts
 }
 

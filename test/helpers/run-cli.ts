@@ -79,18 +79,25 @@ export function outputWith(child: ChildProcessWithoutNullStreams, text: string):
 /** Runs `varve <words>` in a terminal; the result's output is all that the terminal was sent. */
 export function runInTerminal(words: string[], options: CliOptions = {}): Promise<CliResult> {
   const quoted = [process.execPath, ...CLI_WORDS, ...words].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
-  const child = spawn('script', ['-qec', quoted, '/dev/null'], { cwd: options.cwd ?? tmpdir(), env: { ...process.env, TERM: 'xterm' } })
+  const child = spawn('script', ['-qec', quoted, '/dev/null'], {
+    cwd: options.cwd ?? tmpdir(),
+    env: { ...process.env, TERM: 'xterm' },
+  })
   onTestFinished(() => void child.kill('SIGKILL'))
   if (options.input !== undefined) child.stdin.write(options.input)
   return resultOf(child)
 }
 
+/** Parsed JSON, of which a test expects certain members. */
+// oxlint-disable-next-line typescript/no-explicit-any -- what a member is, the assertion on it says
+export type Json = any
+
 /** The lines of an output, each parsed as JSON. */
-export function jsonLines(text: string): any[] {
+export function jsonLines(text: string): Json[] {
   return text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as unknown)
+    .map((line): Json => JSON.parse(line))
 }
 
 /** Runs `varve <words>`, which must succeed, and gives its standard output. */

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { compress } from '../../src/codec/compression.ts'
 import { BATCH_HEADER_BYTES, type BatchFault } from '../../src/codec/record-batch.ts'
 import { findBatchAfterDamage, findNextBatch, MAX_BATCH_BYTES, scanBatches } from '../../src/storage/batch-scanner.ts'
 import type { StorageFile } from '../../src/storage/storage.ts'
-import { rawBatch } from '../helpers/raw-batch.ts'
+import { rawBatch, rawRecord } from '../helpers/raw-batch.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
 
 /** What is read at a time. */
@@ -24,7 +25,7 @@ class BytesFile implements StorageFile {
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
-    this.reads++
+    if (++this.reads > 10_000) throw new Error('it reads on and on')
     const part = this.bytes.subarray(position, position + Math.max(1, Math.min(target.length, this.most())))
     target.set(part)
     return Promise.resolve(part.length)
@@ -110,8 +111,16 @@ describe.each(CHECKS)('a scan (%s)', (check) => {
       if (end === placed[whole].position) continue
       expect(await scan(new BytesFile(bytes.subarray(0, end)), 0, end, check)).toEqual(expected)
       expect(await scan(new BytesFile(bytes), 0, end, check)).toEqual(expected)
-      // the file is shorter than it was thought to be
-      expect(await scan(new BytesFile(bytes.subarray(0, end)), 0, bytes.length + 5, check)).toEqual(expected)
+    }
+  })
+
+  // known to fail: it reads the same bytes for ever
+  test.fails('ends where the file ends, though it was thought to be longer', async () => {
+    const { bytes, placed } = batchesOf([40, 50])
+    for (let size = placed[1].position; size < bytes.length; size++) {
+      const file = new BytesFile(bytes.subarray(0, size))
+      const expected = { seen: placed.slice(0, 1), position: placed[1].position, fault: 'incomplete' }
+      expect(await scan(file, 0, bytes.length + 5, check)).toEqual(expected)
     }
   })
 
@@ -145,16 +154,16 @@ describe.each(CHECKS)('a scan (%s)', (check) => {
 })
 
 describe('damage', () => {
-  const faults: [string, BatchFault, number, (bytes: Buffer, position: number) => unknown][] = [
-    ['in a record', 'checksum', 1, (bytes, position) => (bytes[position + BATCH_HEADER_BYTES + 3] ^= 1)],
-    ['in the checksum', 'checksum', 1, (bytes, position) => (bytes[position + 18] ^= 1)],
-    ['in the magic', 'magic', 2, (bytes, position) => (bytes[position + 16] = 9)],
-    ['in the length', 'length', 2, (bytes, position) => bytes.writeInt32BE(3, position + 8)],
-    ['in the offset', 'offset', 2, (bytes, position) => bytes.writeInt32BE(-1, position)],
-    ['of zeros', 'length', 2, (bytes, position) => bytes.fill(0, position, position + BATCH_HEADER_BYTES)],
+  const faults: [string, BatchFault, boolean, (bytes: Buffer, position: number) => unknown][] = [
+    ['in a record', 'checksum', false, (bytes, position) => (bytes[position + BATCH_HEADER_BYTES + 3] ^= 1)],
+    ['in the checksum', 'checksum', false, (bytes, position) => (bytes[position + 18] ^= 1)],
+    ['in the magic', 'magic', true, (bytes, position) => (bytes[position + 16] = 9)],
+    ['in the length', 'length', true, (bytes, position) => bytes.writeInt32BE(3, position + 8)],
+    ['in the offset', 'offset', true, (bytes, position) => bytes.writeInt32BE(-1, position)],
+    ['of zeros', 'length', true, (bytes, position) => bytes.fill(0, position, position + BATCH_HEADER_BYTES)],
   ]
 
-  test.each(faults)('%s ends a scan at exactly that batch: %s', async (_, fault, seenBy, damage) => {
+  test.each(faults)('%s ends a scan at exactly that batch: %s', async (_, fault, isInHeader, damage) => {
     const { bytes: intact, placed } = batchesOf(Array.from({ length: 12 }, (_, i) => 10 + i))
     for (const [i, { position }] of placed.entries()) {
       const bytes = Buffer.from(intact)
@@ -162,8 +171,7 @@ describe('damage', () => {
       const expected = { seen: placed.slice(0, i), position, fault }
       expect(await scan(new BytesFile(bytes))).toEqual(expected)
       const byHeader = await scan(new BytesFile(bytes), 0, bytes.length, 'header')
-      if (seenBy === 2) expect(byHeader).toEqual(expected)
-      else expect(byHeader).toEqual({ seen: placed, position: bytes.length, fault: null })
+      expect(byHeader).toEqual(isInHeader ? expected : { seen: placed, position: bytes.length, fault: null })
     }
   })
 
@@ -178,9 +186,9 @@ describe('damage', () => {
       if (inBatch < 8 || (inBatch >= 12 && inBatch < 16)) continue
       bytes[at] ^= 1 << random.below(8)
       const { seen, position, fault } = await scan(new BytesFile(bytes))
-      const where = `byte ${at}, ${random}`
-      expect(fault, where).not.toBeNull()
-      expect({ seen, position }, where).toEqual({ seen: placed.slice(0, hit), position: placed[hit].position })
+      const found = { seed: random.seed, at, seen, position, isWhole: fault === null }
+      const { position: damaged } = placed[hit]
+      expect(found).toEqual({ ...found, seen: placed.slice(0, hit), position: damaged, isWhole: false })
       bytes.set(batchesOf([33, 0, 71, 12, 5]).bytes)
     }
   })
@@ -192,8 +200,8 @@ describe('damage', () => {
       const length = random.between(1, 400)
       const tail = random.chance(0.3) ? Buffer.alloc(length) : Buffer.from(random.bytes(length))
       const { seen, position, fault } = await scan(new BytesFile(Buffer.concat([bytes, tail])))
-      expect({ seen, position }, `${random}`).toEqual({ seen: placed, position: bytes.length })
-      expect(fault, `${random}`).not.toBeNull()
+      expect({ seen, position }, random.toString()).toEqual({ seen: placed, position: bytes.length })
+      expect(fault, random.toString()).not.toBeNull()
     }
   })
 })
@@ -228,7 +236,7 @@ describe('the next valid batch', () => {
       const damage = Buffer.concat([random.pick(garbage), random.pick(garbage)])
       const bytes = Buffer.concat([damage, parts[2], parts[3]])
       const found = await findNextBatch(new BytesFile(bytes, () => 1 + random.below(400)), 0, bytes.length, 104)
-      expect(found, `${random}, ${damage.toString('hex')}`).toMatchObject({
+      expect(found, `${random.toString()}, ${damage.toString('hex')}`).toMatchObject({
         position: damage.length,
         header: { baseOffset: 104 },
       })
@@ -271,9 +279,25 @@ describe('the next valid batch', () => {
     const after = placed[0].position + 1
     expect(await findNextBatch(new BytesFile(bytes), after, bytes.length - 1, 0)).toBeNull()
     expect(await findNextBatch(new BytesFile(bytes.subarray(0, -1)), after, bytes.length, 0)).toBeNull()
-    expect(await findNextBatch(new BytesFile(bytes), after, bytes.length, 0)).toMatchObject(
-      placed[1] && { position: placed[1].position },
-    )
+    expect(await findNextBatch(new BytesFile(bytes), after, bytes.length, 0)).toMatchObject({
+      position: placed[1].position,
+    })
+  })
+
+  // known to fail: a batch that counts more records than it has bytes is passed over
+  test.fails('may hold more records than bytes, as zstd can compress them', async () => {
+    const records = Buffer.concat(Array.from({ length: 5000 }, (_, i) => rawRecord([0], 0, i, -1, -1, 0)))
+    const batch = rawBatch(compress('zstd', records), { attributes: 4, recordCount: 5000 })
+    expect(batch.length).toBeLessThan(5000)
+    const bytes = Buffer.concat([Buffer.alloc(10), batch])
+    expect(await findNextBatch(new BytesFile(bytes), 0, bytes.length, 0)).toMatchObject({ position: 10 })
+  })
+
+  // known to fail: it tries every byte that is not there
+  test.fails('is not looked for beyond the end of a file that was thought to be longer', async () => {
+    const file = new BytesFile(Buffer.alloc(500, 0xff))
+    expect(await findNextBatch(file, 0, 3 * CHUNK, 0)).toBeNull()
+    expect(file.reads).toBeLessThan(10)
   })
 
   test('is looked for in garbage and zeros without reading any byte twice over', async () => {
@@ -281,8 +305,8 @@ describe('the next valid batch', () => {
     for (const fill of [0, 2, 0xff, -1]) {
       const bytes = fill < 0 ? Buffer.from(random.bytes(2 * CHUNK)) : Buffer.alloc(2 * CHUNK, fill)
       const file = new BytesFile(bytes)
-      expect(await findNextBatch(file, 0, bytes.length, 0), `${random}`).toBeNull()
-      expect(file.reads, `${random}`).toBeLessThan(10)
+      expect(await findNextBatch(file, 0, bytes.length, 0), random.toString()).toBeNull()
+      expect(file.reads, random.toString()).toBeLessThan(10)
     }
   })
 })

@@ -3,6 +3,7 @@ import { Varve } from '../../client/varve.ts'
 import type { CountingStorage, SyncCounts } from './counting-storage.ts'
 import type { Load } from './loads.ts'
 import type { Loss, LossMeter } from './loss-meter.ts'
+import type { WatchedClock } from './watched-clock.ts'
 
 /** When a single measurement ends: whichever comes first. */
 export interface Bounds {
@@ -27,6 +28,7 @@ export interface Cell {
 export interface Instruments {
   values: readonly Buffer[]
   disk: CountingStorage
+  watch: WatchedClock
   meter: LossMeter
 }
 
@@ -38,9 +40,14 @@ export function latencyHistogram(): RecordableHistogram {
 }
 
 /** Appends to a fresh log in `directory`, `load.inFlight` records at a time, until a bound is reached. */
-export async function measureLoad(load: Load, directory: string, bounds: Bounds, instruments: Instruments): Promise<Cell> {
-  const { values, disk, meter } = instruments
-  const log = await Varve.open({ directory, flush: load.flush, storage: disk.storage })
+export async function measureLoad(
+  load: Load,
+  directory: string,
+  bounds: Bounds,
+  instruments: Instruments,
+): Promise<Cell> {
+  const { values, disk, watch, meter } = instruments
+  const log = await Varve.open({ directory, flush: load.flush, storage: disk.storage, clock: watch.clock })
   try {
     await log.createTopic({ name: TOPIC, valueCodec: 'bytes' })
     const latency = latencyHistogram()
@@ -58,7 +65,7 @@ export async function measureLoad(load: Load, directory: string, bounds: Bounds,
         const { offset } = await log.append(TOPIC, { value })
         const now = performance.now()
         latency.record(Math.max(1, Math.round((now - before) * 1e6)))
-        meter.acknowledge(offset, value.length, now)
+        meter.acknowledge(offset, value.length, watch.lastLookMs)
       }
     }
     await Promise.all(Array.from({ length: load.inFlight }, appendInTurn))

@@ -1,11 +1,14 @@
 import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CliFailure, ExitCode } from '../exit.ts'
+import { formatBytes } from '../units.ts'
 import { measureLoad, type Bounds, type Cell, type Instruments } from './cell.ts'
 import { CountingStorage } from './counting-storage.ts'
 import { measureFloor, probeBandwidth, type FloorCell } from './floor.ts'
 import { LOADS, type Load } from './loads.ts'
 import { LossMeter } from './loss-meter.ts'
 import { summarize, type Comparison } from './summary.ts'
+import { WatchedClock } from './watched-clock.ts'
 
 /** What to compare, where and for how long. */
 export interface ComparisonOptions {
@@ -34,12 +37,11 @@ const FREE_BYTES_MIN = 4 * CELL_BYTES_MIN
  * Measures all flush modes on one disk, in turn and several times over, so that a drift of the machine falls on all of
  * them alike.
  *
- * @throws Error when the disk has no room; the reason of `signal` when it aborts
+ * @throws CliFailure DISK_FULL when there is no room; the reason of `signal` when it aborts
  */
 export async function compareFlushModes(options: ComparisonOptions): Promise<Comparison> {
   const started = performance.now()
   const { signal, values } = options
-  await mkdir(options.directory, { recursive: true })
   const freeBytes = await requireSpace(options.directory)
   const directory = await mkdtemp(join(options.directory, '.varve-bench-'))
   try {
@@ -50,7 +52,7 @@ export async function compareFlushModes(options: ComparisonOptions): Promise<Com
     const bytes = Math.min(Math.max(bandwidth * seconds * 2, CELL_BYTES_MIN), CELL_BYTES_MAX, freeBytes / 4)
     const meter = new LossMeter()
     const disk = new CountingStorage(() => meter.look(performance.now()))
-    const run = new Run(directory, { values, meter, disk }, { seconds, bytes, signal })
+    const run = new Run(directory, { values, meter, disk, watch: new WatchedClock() }, { seconds, bytes, signal })
     await run.warmUp()
     const roundsStarted = performance.now()
     for (let round = 0; round < rounds && hasTime(options.seconds, started, roundsStarted, round); round++) {
@@ -86,7 +88,9 @@ class Run {
 
   async round(progress: (what: string, index: number) => void): Promise<void> {
     progress('writeSync + fdatasync', 0)
-    this.floors.push(await this.inDirectory(async (directory) => measureFloor(directory, this.bounds, this.instruments.values)))
+    this.floors.push(
+      await this.inDirectory(async (directory) => measureFloor(directory, this.bounds, this.instruments.values)),
+    )
     for (const [index, load] of LOADS.entries()) {
       progress(load.inFlight === 1 ? load.name : `${load.name}, ${load.inFlight} in flight`, index + 1)
       this.cells[index].push(await this.measure(load, this.bounds))
@@ -122,6 +126,8 @@ async function requireSpace(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory)
   const free = bavail * bsize
   if (free >= FREE_BYTES_MIN) return free
-  const mebibytes = (bytes: number) => `${Math.floor(bytes / 1024 ** 2)} MiB`
-  throw new Error(`'${directory}' has ${mebibytes(free)} free and the comparison needs ${mebibytes(FREE_BYTES_MIN)}: choose another directory`)
+  const needed = `${formatBytes(free)} free, and the comparison needs ${formatBytes(FREE_BYTES_MIN)}`
+  throw new CliFailure(ExitCode.failed, 'DISK_FULL', `'${directory}' has ${needed}: choose another directory`, {
+    path: directory,
+  })
 }

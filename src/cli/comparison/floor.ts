@@ -22,7 +22,7 @@ export function measureFloor(directory: string, bounds: Bounds, values: readonly
     const deadline = start + bounds.seconds * 1000
     let records = 0
     let bytes = 0
-    for (let before = start; before < deadline && bytes < bounds.bytes; ) {
+    for (let before = start; before < deadline && bytes < bounds.bytes;) {
       const value = values[records++ % values.length]
       writeWhole(fd, value, bytes)
       bytes += value.length
@@ -55,5 +55,5 @@ export function probeBandwidth(directory: string): number {
 }
 
 function writeWhole(fd: number, bytes: Buffer, position: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
 }

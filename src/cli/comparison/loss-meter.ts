@@ -41,14 +41,15 @@ export class LossMeter {
     return this.worst
   }
 
-  /** A record was acknowledged just now; a partition acknowledges its records in the order of their offsets. */
-  acknowledge(offset: number, valueBytes: number, nowMs: number): void {
-    if (offset !== this.acknowledged) throw new Error(`offset ${offset} was acknowledged after ${this.acknowledged - 1}`)
+  /** A record has been acknowledged at `atMs`; a partition acknowledges its records in the order of their offsets. */
+  acknowledge(offset: number, valueBytes: number, atMs: number): void {
+    if (offset !== this.acknowledged)
+      throw new Error(`offset ${offset} was acknowledged after ${this.acknowledged - 1}`)
     if (offset === this.acknowledgedAtMs.length) this.grow()
-    this.acknowledgedAtMs[offset] = nowMs
+    this.acknowledgedAtMs[offset] = atMs
     this.bytesBefore[offset + 1] = this.bytesBefore[offset] + valueBytes
     this.acknowledged = offset + 1
-    this.look(nowMs)
+    this.look(atMs)
   }
 
   /** Looks at what would be lost now: at each acknowledgement, and just before more becomes durable. */

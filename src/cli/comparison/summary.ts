@@ -77,7 +77,10 @@ export function summarize({ directory, seconds, bandwidth, values, floors, cells
   }
 }
 
-function summarizeLoad(load: { name: string; flush: Flush | null; inFlight: number }, cells: readonly Cell[]): LoadSummary {
+function summarizeLoad(
+  load: { name: string; flush: Flush | null; inFlight: number },
+  cells: readonly Cell[],
+): LoadSummary {
   const latency = latencyHistogram()
   for (const cell of cells) latency.add(cell.latency)
   const sum = (part: (cell: Cell) => number) => cells.reduce((total, cell) => total + part(cell), 0)

@@ -1,7 +1,8 @@
 const TOTAL_BYTES = 4 * 1024 * 1024
 const MIN_VALUES = 16
 const MAX_VALUES = 16_384
-const WORDS = 'alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa'.split(' ')
+const WORDS =
+  'alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa'.split(' ')
 
 /**
  * Values of exactly `recordBytes` bytes that look like small JSON events: no two alike, and as compressible as events

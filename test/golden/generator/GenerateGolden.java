@@ -206,7 +206,7 @@ public class GenerateGolden {
         List<SimpleRecord> records = new ArrayList<>();
         for (int i = 0; i <= batch % 6; i++) {
           // all but the last batches keep away from the extremes, so that the time index grows
-          long timestamp = batch > 34 ? wanted[(batch + i * 3) % wanted.length]
+          long timestamp = batch > 34 ? wanted[(batch + i) % wanted.length]
             : START_MS + batch * 1000L + (random.nextInt(9) - 4) * 700L;
           records.add(new SimpleRecord(timestamp, utf8("k" + i), bytes(random, 30)));
         }
@@ -382,6 +382,8 @@ public class GenerateGolden {
     private String lookups() throws IOException {
       TreeSet<Long> timestamps = new TreeSet<>();
       for (LogSegment segment : log.logSegments()) {
+        // where all timestamps are negative, Kafka goes by when the file was changed, and finds anything or nothing
+        if (segment.maxTimestampSoFar() < 0) return "[]";
         int index = 0;
         for (FileChannelRecordBatch batch : segment.log().batches()) {
           long timestamp = batch.maxTimestamp();
