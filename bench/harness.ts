@@ -1,5 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { Varve, type CreateTopicOptions, type Flush } from '../src/index.ts'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { median } from './statistics.ts'
 
 /** How much a run does: `smoke` only looks for blunders. */
 export interface Scale {
@@ -7,38 +8,62 @@ export interface Scale {
   seconds: number
   /** Interleaved runs of each variant; medians are reported. */
   runs: number
+  smoke: boolean
 }
+
+/** What a run is measured by. */
+export type Metric = 'recordsPerSecond' | 'ms' | 'loopDelayP99Ms' | 'scannedBytes' | 'peakRssBytes' | 'rssGrowth'
+
+/** What one run of a variant found. */
+export type Sample = { [metric in Metric]?: number }
 
 /** One way to do a workload's work: ours, or a floor that does the bare minimum. */
 export interface Variant {
   name: string
-  /** Does the work for about `seconds` and returns how many records it did and in how many seconds. */
-  run(directory: string, seconds: number): Promise<{ records: number; seconds: number }>
+  /** @param directory an empty one, or what `prepare` left */
+  run(directory: string, scale: Scale): Promise<Sample>
 }
 
+/** What DESIGN §5 asks for: of a metric of the first variant, alone or as a multiple of what a floor has. */
+export interface Goal {
+  metric: Metric
+  /** The floor's name; without one the metric itself is bounded. */
+  floor?: string
+  atLeast?: number
+  atMost?: number
+}
+
+/** Something that is measured, with what it is compared with. */
 export interface Workload {
   /** For instance `fill-group`. */
   name: string
   recordBytes: number
-  /** What the ratio compares with: the first of `variants` is ours, the others are floors. */
+  /** The first is ours; the others are floors. */
   variants: Variant[]
-  /** What DESIGN §5 asks for, as a multiple of the floor of that name. */
-  goal: { floor: string; ratio: number }
+  goals: Goal[]
+  /** Fills a directory that all runs then share. Without it each run gets an empty one. */
+  prepare?(directory: string, scale: Scale): Promise<void>
+  /** Where one run takes long: at most so many. */
+  maxRuns?: number
 }
 
+/** The middle, the least and the greatest of several runs. */
+export interface Spread {
+  median: number
+  min: number
+  max: number
+}
+
+/** What all runs of one variant found. */
 export interface Measured {
-  workload: string
-  recordBytes: number
   variant: string
-  recordsPerSecond: { median: number; min: number; max: number }
-  goal: Workload['goal']
+  metrics: { [metric in Metric]?: Spread }
 }
 
-const DATA_DIRECTORY = new URL('.data', import.meta.url).pathname
+const DATA_DIRECTORY = fileURLToPath(new URL('.data', import.meta.url))
 
 /** A directory of its own on the disk that is measured, removed afterwards. */
 export async function withDirectory<T>(action: (directory: string) => Promise<T>): Promise<T> {
-  const { mkdirSync } = await import('node:fs')
   mkdirSync(DATA_DIRECTORY, { recursive: true })
   const directory = mkdtempSync(`${DATA_DIRECTORY}/run-`)
   try {
@@ -48,28 +73,48 @@ export async function withDirectory<T>(action: (directory: string) => Promise<T>
   }
 }
 
-/** Payloads that are not all the same byte: as many as fit 4 MiB, used in turn. */
-export function payloads(recordBytes: number): Buffer[] {
-  let state = 0x9e3779b9
-  return Array.from({ length: Math.max(Math.floor((4 * 1024 * 1024) / recordBytes), 16) }, () => {
-    const bytes = Buffer.allocUnsafeSlow(recordBytes)
-    for (let i = 0; i < recordBytes; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-      bytes[i] = state >>> 24
-    }
-    return bytes
+/** Runs all variants in turn, several times over, so that a drift of the machine falls on all of them alike. */
+export async function measure(workload: Workload, scale: Scale, progress: (text: string) => void): Promise<Measured[]> {
+  if (workload.prepare === undefined) return measureRuns(workload, scale, withDirectory, progress)
+  return withDirectory(async (directory) => {
+    progress('preparing')
+    await workload.prepare!(directory, scale)
+    return measureRuns(workload, scale, (action) => action(directory), progress)
   })
 }
 
-/** Opens a log with one topic `t` of raw values. */
-export async function openLog(directory: string, flush: Flush, topic: Partial<CreateTopicOptions> = {}): Promise<Varve> {
-  const log = await Varve.open({ directory, flush })
-  if ((await log.listTopics()).length === 0) await log.createTopic({ name: 't', valueCodec: 'bytes', ...topic })
-  return log
+async function measureRuns(
+  { variants, maxRuns = Infinity }: Workload,
+  scale: Scale,
+  inDirectory: typeof withDirectory,
+  progress: (text: string) => void,
+): Promise<Measured[]> {
+  const runs = Math.min(scale.runs, maxRuns)
+  const samples = variants.map((): Sample[] => [])
+  for (let run = 0; run < runs; run++) {
+    for (const [i, variant] of variants.entries()) {
+      progress(`${variant.name}, run ${run + 1} of ${runs}`)
+      samples[i].push(await inDirectory((directory) => variant.run(directory, scale)))
+    }
+  }
+  return variants.map(({ name }, i) => ({ variant: name, metrics: spreads(samples[i]) }))
+}
+
+function spreads(samples: Sample[]): Measured['metrics'] {
+  const metrics: Measured['metrics'] = {}
+  for (const metric of Object.keys(samples[0]) as Metric[]) {
+    const values = samples.map((sample) => sample[metric]!)
+    metrics[metric] = { median: median(values), min: Math.min(...values), max: Math.max(...values) }
+  }
+  return metrics
 }
 
 /** Calls `step`, which does `recordsPerStep` records, until the time is over. */
-export async function repeatFor(seconds: number, recordsPerStep: number, step: (i: number) => Promise<unknown> | void) {
+export async function repeatFor(
+  { seconds }: Scale,
+  recordsPerStep: number,
+  step: (i: number) => Promise<unknown> | void,
+): Promise<Sample> {
   for (let i = 0; i < 3; i++) await step(i)
   const start = performance.now()
   const end = start + seconds * 1000
@@ -78,11 +123,15 @@ export async function repeatFor(seconds: number, recordsPerStep: number, step: (
     const pending = step(steps++)
     if (pending !== undefined) await pending
   }
-  return { records: steps * recordsPerStep, seconds: (performance.now() - start) / 1000 }
+  return rate(steps * recordsPerStep, start)
 }
 
 /** Keeps `inFlight` calls going until the time is over. */
-export async function inFlightFor(seconds: number, inFlight: number, call: (i: number) => Promise<unknown>) {
+export async function inFlightFor(
+  { seconds }: Scale,
+  inFlight: number,
+  call: (i: number) => Promise<unknown>,
+): Promise<Sample> {
   const start = performance.now()
   const end = start + seconds * 1000
   let calls = 0
@@ -90,27 +139,10 @@ export async function inFlightFor(seconds: number, inFlight: number, call: (i: n
     while (performance.now() < end) await call(calls++)
   }
   await Promise.all(Array.from({ length: inFlight }, worker))
-  return { records: calls, seconds: (performance.now() - start) / 1000 }
+  return rate(calls, start)
 }
 
-/** Runs all variants in turn, several times over, so that a drift of the machine falls on all of them alike. */
-export async function measure(workload: Workload, scale: Scale, progress: (text: string) => void): Promise<Measured[]> {
-  const rates = new Map<string, number[]>(workload.variants.map((variant) => [variant.name, []]))
-  for (let run = 0; run < scale.runs; run++) {
-    for (const variant of workload.variants) {
-      progress(`${workload.name} ${workload.recordBytes} B: ${variant.name}, run ${run + 1} of ${scale.runs}`)
-      const { records, seconds } = await withDirectory((directory) => variant.run(directory, scale.seconds))
-      rates.get(variant.name)!.push(records / seconds)
-    }
-  }
-  return workload.variants.map(({ name }) => {
-    const sorted = rates.get(name)!.sort((a, b) => a - b)
-    return {
-      workload: workload.name,
-      recordBytes: workload.recordBytes,
-      variant: name,
-      recordsPerSecond: { median: sorted[sorted.length >> 1]!, min: sorted[0]!, max: sorted[sorted.length - 1]! },
-      goal: workload.goal,
-    }
-  })
+/** So many records since `startMs`. */
+export function rate(records: number, startMs: number): Sample {
+  return { recordsPerSecond: records / ((performance.now() - startMs) / 1000) }
 }

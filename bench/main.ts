@@ -1,41 +1,100 @@
-import { measure, type Measured, type Scale, type Workload } from './harness.ts'
-import { fillBatch, fillEach, fillGroup, fillOs, fillWindow } from './workloads/fill.ts'
-import { replayBatches, replayRecords } from './workloads/replay.ts'
+/**
+ * `npm run bench`: Varve beside the bare minimum of each workload, on the disk of this directory. What counts are the
+ * ratios: all variants of a workload run in turn, several times, in the same minutes.
+ *
+ * Sources run through tsx, which costs nothing measurable against built code; processes of their own run built code.
+ *
+ * `npm run bench -- [workload ...] [--smoke] [--json <file>]`. `--smoke` takes less than a minute; it exits with 1 when a
+ * ratio is below a quarter of what DESIGN asks for, which is a blunder and no noise.
+ */
+import { writeFileSync } from 'node:fs'
+import { cpus, release } from 'node:os'
+import { parseArgs } from 'node:util'
+import { measure, type Scale, type Workload } from './harness.ts'
+import { describeResult, judge, type Result } from './report.ts'
+import { fillBatch } from './workloads/fill-batch.ts'
+import { fillEach } from './workloads/fill-each.ts'
+import { fillGroup } from './workloads/fill-group.ts'
+import { fillOs } from './workloads/fill-os.ts'
+import { fillWindow } from './workloads/fill-window.ts'
+import { manyPartitions } from './workloads/many-partitions.ts'
+import { openPartitions, openPartitionsKilled } from './workloads/open-partitions.ts'
+import { openClean, openKilled } from './workloads/open.ts'
+import { readRandom } from './workloads/read-random.ts'
+import { replayBatches } from './workloads/replay-batches.ts'
+import { replayMemory } from './workloads/replay-memory.ts'
+import { replayRecords } from './workloads/replay-records.ts'
 
-const smoke = process.argv.includes('--smoke')
-const only = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
-const scale: Scale = smoke ? { seconds: 0.3, runs: 1 } : { seconds: 1, runs: 5 }
-const replayed = (recordBytes: number) => (smoke ? 200_000 : Math.floor(200_000_000 / (recordBytes + 100) / 1000) * 1000)
+const SIZES = [100, 1024]
+const REPLAY_BYTES = 200_000_000
 
-const workloads: Workload[] = [100, 1024].flatMap((recordBytes) => [
-  fillOs(recordBytes),
-  fillBatch(recordBytes),
-  fillGroup(recordBytes),
-  fillEach(recordBytes),
-  fillWindow(recordBytes),
-  replayBatches(recordBytes, replayed(recordBytes)),
-  replayRecords(recordBytes, replayed(recordBytes)),
-])
-
-const results: Measured[] = []
-for (const workload of workloads) {
-  if (only.length > 0 && !only.includes(workload.name)) continue
-  const measured = await measure(workload, scale, (text) => {
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`)
-  })
-  results.push(...measured)
-  const [ours, ...floors] = measured
-  const rate = ({ recordsPerSecond: { median, min, max } }: Measured) => `${format(median)} (${format(min)}-${format(max)})`
-  const ratio = ours!.recordsPerSecond.median / floors.find((floor) => floor.variant === workload.goal.floor)!.recordsPerSecond.median
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K')
-  console.log(
-    `${workload.name.padEnd(15)} ${String(workload.recordBytes).padStart(5)} B  varve ${rate(ours!)}  ` +
-      floors.map((floor) => `${floor.variant} ${rate(floor)}`).join('  ') +
-      `  ratio to ${workload.goal.floor}: ${ratio.toFixed(2)} (goal ${workload.goal.ratio})`,
+const { values: options, positionals: wanted } = parseArgs({
+  options: { smoke: { type: 'boolean', default: false }, json: { type: 'string' } },
+  allowPositionals: true,
+})
+const { smoke } = options
+const scale: Scale = smoke ? { seconds: 0.2, runs: 3, smoke } : { seconds: 1, runs: 5, smoke }
+const all = workloads()
+const unknown = wanted.filter((name) => !all.some((workload) => workload.name === name))
+if (unknown.length > 0) {
+  console.error(`no workload ${unknown.join(', ')}; there are ${[...new Set(all.map(({ name }) => name))].join(', ')}`)
+  process.exit(2)
+}
+const results: Result[] = []
+for (const workload of all) {
+  if (wanted.length > 0 && !wanted.includes(workload.name)) continue
+  const measured = await measure(workload, scale, (text) =>
+    showProgress(`${workload.name} ${workload.recordBytes} B: ${text}`),
   )
+  showProgress('')
+  const result = judge(workload, measured)
+  results.push(result)
+  console.log(describeResult(result).join('\n'))
+}
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(document(), null, 2)}\n`)
+const blunders = results.filter(({ goals }) => goals.some(({ blunder }) => blunder))
+if (smoke && blunders.length > 0) {
+  console.error(
+    `far below what DESIGN asks for: ${blunders.map((result) => `${result.workload} ${result.recordBytes} B`).join(', ')}`,
+  )
+  process.exitCode = 1
 }
 
-function format(rate: number): string {
-  if (rate >= 1e6) return `${(rate / 1e6).toFixed(2)}M`
-  return rate >= 1e4 ? `${Math.round(rate / 1e3)}k` : `${(rate / 1e3).toFixed(1)}k`
+function workloads(): Workload[] {
+  const replayed = (recordBytes: number) =>
+    smoke ? 200_000 : Math.floor(REPLAY_BYTES / (recordBytes + 100) / 1000) * 1000
+  const [small] = SIZES
+  return [
+    ...SIZES.flatMap((recordBytes) => [
+      fillOs(recordBytes),
+      fillBatch(recordBytes),
+      fillGroup(recordBytes),
+      fillEach(recordBytes),
+      fillWindow(recordBytes),
+      replayBatches(recordBytes, replayed(recordBytes)),
+      replayRecords(recordBytes, replayed(recordBytes)),
+    ]),
+    manyPartitions(small),
+    readRandom(small),
+    openClean(small),
+    openKilled(small),
+    openPartitions(small),
+    openPartitionsKilled(small),
+    replayMemory(small, smoke ? 1_000_000 : 10_000_000),
+  ]
+}
+
+/** Where it was measured, and what. */
+function document(): object {
+  const [{ model }] = cpus()
+  const machine = {
+    node: process.version,
+    platform: `${process.platform} ${release()}`,
+    processors: `${cpus().length} x ${model}`,
+  }
+  return { date: new Date().toISOString(), machine, scale, results }
+}
+
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`)
 }

@@ -104,6 +104,11 @@ export function systemErrorCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+/** Wraps a failed storage call as `storageError` does, and leaves any other error as it is: a mistake in a call stays one. */
+export function wrapSystemError(error: unknown, doing: string, details: ErrorDetails): Error {
+  return /^E[A-Z0-9]+$/.test(systemErrorCode(error) ?? '') ? storageError(error, doing, details) : (error as Error)
+}
+
 /**
  * Wraps a failed storage call as a {@link VarveError}; one that is a VarveError already is returned as it is.
  *

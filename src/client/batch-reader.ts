@@ -61,8 +61,7 @@ export class BatchReader {
       const { partition, endOffset } = cursor
       const restarted = new PartitionCursor(partition, this.edge(partition, onOutOfRange), endOffset)
       this.cursors[this.cursors.indexOf(cursor)] = restarted
-      await restarted.fill()
-      return restarted
+      return this.fill(restarted)
     }
   }
 
@@ -72,50 +71,33 @@ export class BatchReader {
    * @throws the signal's reason when it aborts
    */
   async waitForRecords(): Promise<boolean> {
-    if (!this.ended) await (this.engine.readOnly ? this.waitAndRefresh() : this.waitForAppend())
-    return !this.ended
-  }
-
-  private async waitForAppend(): Promise<void> {
-    const { signal } = this.options
-    const done = new AbortController()
-    this.cancelWait = () => done.abort()
-    const either = signal === undefined ? done.signal : AbortSignal.any([done.signal, signal])
-    const release = this.engine.clock.hold()
-    try {
-      await Promise.race(
-        this.cursors.map(async ({ partition, offset }) => {
-          try {
-            await partition.waitForRecords(offset, either)
-          } catch (error) {
-            if (!done.signal.aborted) throw error
-          }
-        }),
-      )
-    } finally {
-      done.abort()
-      release()
-    }
-  }
-
-  private async waitAndRefresh(): Promise<void> {
-    const { signal } = this.options
-    const { clock } = this.engine
-    const release = clock.hold()
-    await new Promise<void>((resolve) => {
-      const stop = () => {
-        cancelTimer()
-        signal?.removeEventListener('abort', stop)
-        release()
-        resolve()
-      }
-      const cancelTimer = clock.setTimer(REFRESH_MS, stop)
-      this.cancelWait = stop
-      signal?.addEventListener('abort', stop, { once: true })
+    const { engine, cursors } = this
+    if (this.ended) return false
+    await this.waitFor((wake) => {
+      const cancels = cursors.map(({ partition, offset }) => partition.onRecords(offset, wake))
+      if (engine.readOnly) cancels.push(engine.clock.setTimer(REFRESH_MS, wake))
+      return cancels
     })
+    if (this.ended) return false
+    if (engine.readOnly) for (const { partition } of cursors) await engine.refresh(partition)
+    return true
+  }
+
+  /** Waits for the first call of `wake`, the signal or the end of the reading; then takes back what was subscribed to. */
+  private async waitFor(subscribe: (wake: () => void) => (() => void)[]): Promise<void> {
+    const { signal } = this.options
     signal?.throwIfAborted()
-    if (this.ended) return
-    for (const { partition } of this.cursors) await this.engine.refresh(partition)
+    const release = this.engine.clock.hold()
+    let cancels: (() => void)[] = []
+    await new Promise<void>((resolve) => {
+      this.cancelWait = () => resolve()
+      signal?.addEventListener('abort', this.cancelWait)
+      cancels = subscribe(this.cancelWait)
+    })
+    for (const cancel of cancels) cancel()
+    signal?.removeEventListener('abort', this.cancelWait)
+    release()
+    signal?.throwIfAborted()
   }
 
   private async start(): Promise<void> {

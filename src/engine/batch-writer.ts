@@ -136,6 +136,7 @@ export class BatchWriter {
 
   /** Syncs until nothing is unsynced; part of a task. */
   async syncAll(): Promise<void> {
+    this.log.throwIfFailed()
     // a sync that was due may have started in the meantime: then nothing is left to sync, and it is not durable yet
     while (this.syncing !== null || this.log.hasUnsynced) await (this.syncing ?? this.startSync())
   }

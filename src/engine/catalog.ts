@@ -27,12 +27,17 @@ export class Catalog {
   /**
    * Replays the internal topic.
    *
+   * @param knownStart where it must begin, when that is known: a later start means that its files are gone
    * @throws VarveError CORRUPT_MESSAGE: which topics exist is not guessed from what is left
    */
-  async load(): Promise<void> {
+  async load(knownStart?: number): Promise<void> {
     const { log } = this.partition
     const cursor = new PartitionCursor(this.partition, log.logStartOffset, log.logEndOffset)
     try {
+      if (knownStart !== undefined && log.logStartOffset > knownStart) {
+        const message = `the records from offset ${knownStart} to ${log.logStartOffset - 1} are missing`
+        throw new VarveError('CORRUPT_MESSAGE', message, { details: { path: log.directory, offset: knownStart } })
+      }
       do {
         for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
           for (const record of batch) {

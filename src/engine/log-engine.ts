@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
-import { storageError, systemErrorCode, VarveError } from '../errors.ts'
+import { storageError, systemErrorCode, VarveError, wrapSystemError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
@@ -98,8 +98,10 @@ export class LogEngine {
     // a directory gets its checkpoint before its catalog
     if (known && checkpoint === null && damaged.length === 0) damaged.push(`${this.directory}/checkpoint-a`)
     const clean = damaged.length === 0 && (checkpoint?.clean ?? true)
-    if (!this.readOnly) await this.checkpointer.store()
+    if (!this.readOnly && !known) await this.checkpointer.store()
     await this.openCatalog(known)
+    // a catalog that is refused leaves the checkpoint as it was
+    if (!this.readOnly && known) await this.checkpointer.store()
     if (!this.readOnly) await completeDeletions(this.storage, this.directory, this.catalog)
     const topics = await mapBounded(this.catalog.topics, OPEN_AT_ONCE, (record) => this.openTopic(record))
     for (const topic of topics) this.topics.set(topic.name, topic)
@@ -156,7 +158,8 @@ export class LogEngine {
       flush: () => 'group',
     })
     this.catalog = new Catalog(this.catalogPartition, this.clock)
-    await this.catalog.load()
+    // where the directory is gone too, it was moved away, as the advice says
+    await this.catalog.load(known ? this.loaded.checkpoint?.partitions[CATALOG_KEY]?.logStartOffset : undefined)
   }
 
   private async findUnknown(): Promise<UnknownDirectory[]> {
@@ -221,7 +224,9 @@ export class LogEngine {
   /** Runs changes of the set of topics one after another. */
   change<T>(action: () => Promise<T>): Promise<T> {
     this.throwIfNotWritable()
-    const result = this.changes.then(action)
+    const result = this.changes.then(action).catch((error: unknown) => {
+      throw wrapSystemError(error, `change the topics of '${this.directory}'`, { path: this.directory })
+    })
     this.changes = result.catch(() => {})
     return result
   }
@@ -240,14 +245,17 @@ export class LogEngine {
 
   /** Moves the start of a partition and deletes the segments before it, in the order that a power cut cannot undo. */
   async moveLogStart(partition: Partition, choose: () => Promise<number | null>): Promise<void> {
-    await partition.writer.runTask(async () => {
-      const { log } = partition
+    const { log, writer } = partition
+    const move = async () => {
       const offset = await choose()
       if (offset === null || offset <= log.logStartOffset) return
-      if (offset > log.durableOffset) await partition.writer.syncAll()
+      if (offset > log.durableOffset) await writer.syncAll()
       log.advanceStart(offset)
       await this.checkpointer.store()
       await log.removeSegments(log.detachSegments())
+    }
+    await writer.runTask(move).catch((error: unknown) => {
+      throw wrapSystemError(error, `delete records of '${log.directory}'`, { path: log.directory })
     })
   }
 

@@ -86,23 +86,15 @@ export class Partition {
     throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, offset } })
   }
 
-  /** Resolves when records at or after `offset` are visible, or when the partition closes. */
-  async waitForRecords(offset: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted()
-    if (this.highWatermark > offset || this.closed !== null) return
-    await new Promise<void>((resolve, reject) => {
-      const wake = () => {
-        this.waiters.delete(wake)
-        signal?.removeEventListener('abort', abort)
-        resolve()
-      }
-      const abort = () => {
-        this.waiters.delete(wake)
-        reject(signal!.reason as Error)
-      }
-      this.waiters.add(wake)
-      signal?.addEventListener('abort', abort, { once: true })
-    })
+  /**
+   * Calls `wake` when records at or after `offset` are visible or the partition closes: at once where that is so already.
+   *
+   * @returns a function that takes this back
+   */
+  onRecords(offset: number, wake: () => void): () => void {
+    if (this.highWatermark > offset || this.closed !== null) wake()
+    else this.waiters.add(wake)
+    return () => void this.waiters.delete(wake)
   }
 
   /** Ends all service with `error`: refuses new work, finishes what was queued and wakes the readers. */
@@ -130,5 +122,6 @@ export class Partition {
 
   private wakeAll(): void {
     for (const wake of this.waiters) wake()
+    this.waiters.clear()
   }
 }

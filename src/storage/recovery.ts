@@ -110,6 +110,7 @@ class LogRecovery {
       this.reservedUpTo(contentEndOffset),
     )
     this.report.skippedOffsets = logEndOffset - contentEndOffset
+    await this.dropEmpty(segments, logEndOffset)
     if (segments.length === 0) {
       const empty = context.readOnly
         ? new Segment(context, logEndOffset, 0)
@@ -127,6 +128,14 @@ class LogRecovery {
       epochs: this.epochs,
       sparse: checkpoint?.sparse ?? this.sawGap,
       rollFirst: this.rollFirst,
+    }
+  }
+
+  /** Takes out segments that were started after records that are lost: the log has to grow up to them again. */
+  private async dropEmpty(segments: Segment[], logEndOffset: number): Promise<void> {
+    for (let last = segments.at(-1); last?.sizeBytes === 0 && last.baseOffset > logEndOffset; last = segments.at(-1)) {
+      segments.pop()
+      if (!this.context.readOnly) await last.remove()
     }
   }
 
@@ -228,7 +237,9 @@ class LogRecovery {
       const end = await scanBatches(file, position, size, 'checksum', ({ header }): BatchFault | null => {
         const lastEpoch = epochs.at(-1)?.epoch ?? -1
         const newEpoch = header.leaderEpoch > lastEpoch
+        // neither field is under the checksum
         if (header.baseOffset < this.expected || header.leaderEpoch < lastEpoch) return 'offset'
+        if (header.leaderEpoch > this.greatestEpoch) return 'offset'
         if (header.baseOffset > this.expected && !(newEpoch && this.mayBeginEpoch(header))) {
           if (checkpoint !== null && !checkpoint.sparse) return 'offset'
           this.sawGap = true
@@ -266,6 +277,14 @@ class LogRecovery {
     return false
   }
 
+  /** No batch has a later epoch: an open records its own before anything is appended. */
+  private get greatestEpoch(): number {
+    const { checkpoint, extraReservation } = this.request
+    if (this.context.readOnly || checkpoint === null) return Infinity
+    // of two checkpoints one is damaged, perhaps the later one, and there may have been one more recovery
+    return checkpoint.leaderEpoch + (extraReservation > 0 ? 1 : 0)
+  }
+
   /** Whether an epoch may begin with this batch, behind skipped offsets: else batches before it were lost. */
   private mayBeginEpoch({ leaderEpoch, baseOffset }: BatchHeader): boolean {
     const { checkpoint } = this.request
@@ -297,6 +316,8 @@ class LogRecovery {
     for (const baseOffset of later) {
       const from = `${directory}/${segmentFileName(baseOffset, '.log')}`
       const to = `${saveDirectory}/${partition}-${segmentFileName(baseOffset, '.log')}`
+      // after a rename of which a power cut left half, both names are one file, and renaming it again would do nothing
+      await removeIfPresent(this.context, to)
       await storage.rename(from, to)
       this.report.savedTo.push(to)
       await removeIfPresent(this.context, `${directory}/${segmentFileName(baseOffset, '.index')}`)

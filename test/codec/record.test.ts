@@ -342,8 +342,8 @@ function catchError(action: () => unknown): VarveError {
   try {
     action()
   } catch (error) {
-    expect(error).toBeInstanceOf(VarveError)
-    return error as VarveError
+    if (error instanceof VarveError) return error
+    throw error
   }
   return expect.fail('nothing was thrown')
 }

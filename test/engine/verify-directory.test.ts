@@ -471,8 +471,8 @@ describe('beside a live writer', () => {
           await log
             .deleteRecords('a', { partition: i % 20 === 9 ? 0 : 1, beforeOffset: Math.floor(i / 2) })
             .catch(() => {})
-        if (i % 15 === 3) await log.createTopic({ name: 'passing', partitions: 3 })
-        if (i % 15 === 8) await log.deleteTopic('passing')
+        if (i % 4 === 1) await log.createTopic({ name: 'passing', partitions: 3 })
+        if (i % 4 === 3) await log.deleteTopic('passing')
         if (random.chance(0.1)) await log.flush()
       }
     })().finally(() => {
@@ -493,12 +493,13 @@ describe('beside a live writer', () => {
 
   test('a log that is opened, written and closed again meanwhile is no damage', async () => {
     const storage = reference.clone()
-    let rounds = 4
+    let rounds = 30
     const working = (async () => {
       const clock = new FakeClock()
       for (; rounds > 0; rounds--) {
         const log = await open(storage, clock)
-        await append(log, 'orders', 20, clock)
+        await append(log, 'orders', 3, clock)
+        await log.createTopic({ name: `topic-${rounds}` })
         await log.close()
       }
     })()
@@ -568,6 +569,9 @@ describe('after a stop that was none', () => {
       [3, 3],
       [2, 0],
       [0, 2],
+      [99, 1],
+      [99, 2],
+      [99, 0],
     ]) {
       const storage = reference.clone()
       const log = await open(storage)

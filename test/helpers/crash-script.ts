@@ -90,7 +90,7 @@ export class CrashScript {
     }
     if (die < 50) {
       name('appendBatch')
-      return this.appendBatch()
+      return this.appendBatches()
     }
     if (die < 56) {
       name('flush')
@@ -221,15 +221,19 @@ export class CrashScript {
     await Promise.all(appends)
   }
 
-  private async appendBatch(): Promise<void> {
+  /** Each call makes a batch of its own, so that several in flight may need more than one segment. */
+  private async appendBatches(): Promise<void> {
     const topic = this.someTopic()
     if (topic === undefined) return
-    const submitted = Array.from({ length: this.random.between(1, 6) }, () => this.submit(topic))
-    const results = await this.log.appendBatch(
-      topic.name,
-      submitted.map(({ record }) => record),
-    )
-    for (const [i, { partition, entry }] of submitted.entries()) this.acknowledge(partition, entry, results[i].offset)
+    const calls = Array.from({ length: this.random.between(1, 3) }, async () => {
+      const submitted = Array.from({ length: this.random.between(1, 5) }, () => this.submit(topic))
+      const records = submitted.map(({ record }) => record)
+      const results = await this.log.appendBatch(topic.name, records)
+      for (const [i, { partition, entry }] of submitted.entries()) {
+        this.acknowledge(partition, entry, results[i].offset)
+      }
+    })
+    await Promise.all(calls)
   }
 
   private async flush(): Promise<void> {

@@ -86,8 +86,9 @@ export function drawCut(random: SeededRandom): CrashOptions {
 }
 
 function drawSectors(random: SeededRandom, length: number, mostly: number): ByteRange[] {
-  // small writes stand for large ones: their sectors are small as well
-  const sectorBytes = length > SECTOR_BYTES ? SECTOR_BYTES : random.between(1, 40)
+  // small writes stand for large ones: their sectors are small as well, but not so small that one could be lost from
+  // within the 16 bytes of a batch's header that no checksum covers
+  const sectorBytes = length > SECTOR_BYTES ? SECTOR_BYTES : random.between(24, 60)
   const ranges: ByteRange[] = []
   for (let start = 0; start < length; start += sectorBytes) {
     const end = Math.min(start + sectorBytes, length)

@@ -1,0 +1,53 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Sample } from './harness.ts'
+
+/**
+ * Processes of their own, for what a process that has run before would falsify: start-up and memory. They run compiled
+ * code, because the loader that compiles on the fly needs time and memory itself.
+ */
+const BUILT = new URL('.data/built/bench/children/', import.meta.url)
+const COMPILER = fileURLToPath(import.meta.resolve('typescript/package.json').replace(/package\.json$/, 'bin/tsc'))
+
+const run = promisify(execFile)
+let built: Promise<unknown> | null = null
+
+/** Opens the log in `directory` and reads its first record. */
+export async function openInChild(directory: string): Promise<Sample> {
+  const { ms, scannedBytes } = await runChild<{ ms: number; scannedBytes: number }>('open', directory)
+  return { ms, scannedBytes }
+}
+
+/** Replays the log in `directory`; growth is from the first tenth to the greatest. */
+export async function replayInChild(directory: string, records: number): Promise<Sample> {
+  const result = await runChild<{ rssBytes: number[]; peakRssBytes: number; seconds: number }>(
+    'replay',
+    directory,
+    String(records),
+  )
+  const { rssBytes, peakRssBytes, seconds } = result
+  return { peakRssBytes, rssGrowth: Math.max(...rssBytes) / rssBytes[0], recordsPerSecond: records / seconds }
+}
+
+/** Lets a process append to the log in `directory`, and kills it while it does. */
+export async function killWriter(directory: string): Promise<void> {
+  const child = spawn(process.execPath, [await script('write'), directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'close')
+  await Promise.race([once(child.stdout, 'data'), ended])
+  child.kill('SIGKILL')
+  await ended
+  if (child.signalCode !== 'SIGKILL') throw new Error('the writer ended before it could be killed')
+}
+
+async function runChild<T>(name: string, ...words: string[]): Promise<T> {
+  const { stdout } = await run(process.execPath, [await script(name), ...words])
+  return JSON.parse(stdout) as T
+}
+
+async function script(name: string): Promise<string> {
+  built ??= run(process.execPath, [COMPILER, '-p', fileURLToPath(new URL('.', import.meta.url))])
+  await built
+  return fileURLToPath(new URL(`${name}.js`, BUILT))
+}

@@ -1,0 +1,23 @@
+import { framedBatches } from '../floors.ts'
+import { repeatFor, type Workload } from '../harness.ts'
+import { BATCH_RECORDS, batches, withLog } from '../logs.ts'
+
+/** `appendBatch` of 1,000, durable each. */
+export function fillBatch(recordBytes: number): Workload {
+  const all = batches(recordBytes)
+  return {
+    name: 'fill-batch',
+    recordBytes,
+    variants: [
+      {
+        name: 'varve',
+        run: (directory, scale) =>
+          withLog(directory, 'group', (log) =>
+            repeatFor(scale, BATCH_RECORDS, (i) => log.appendBatch('t', all[i % all.length])),
+          ),
+      },
+      framedBatches(recordBytes, { sync: true }),
+    ],
+    goals: [{ metric: 'recordsPerSecond', floor: 'R5', atLeast: 0.9 }],
+  }
+}
