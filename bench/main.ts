@@ -65,7 +65,7 @@ function workloads(): Workload[] {
     smoke ? 200_000 : Math.floor(REPLAY_BYTES / (recordBytes + 100) / 1000) * 1000
   const [small] = SIZES
   return [
-    ...SIZES.flatMap((recordBytes) => [
+    ...(smoke ? [small] : SIZES).flatMap((recordBytes) => [
       fillOs(recordBytes),
       fillBatch(recordBytes),
       fillGroup(recordBytes),

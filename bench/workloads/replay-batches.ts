@@ -1,10 +1,11 @@
 import { framedReplay, sequentialRead } from '../floors.ts'
 import type { Workload } from '../harness.ts'
+import { fillLog } from '../logs.ts'
 import { replayVariant } from '../replay.ts'
 
 /** All records in batches, checksums verified, the value's bytes taken. */
 export function replayBatches(recordBytes: number, records: number): Workload {
-  const ours = replayVariant(recordBytes, records, async (log) => {
+  const ours = replayVariant(records, async (log) => {
     let count = 0
     for await (const batch of log.readBatches('t')) {
       for (const record of batch) if (record.valueBytes!.length === recordBytes) count++
@@ -15,6 +16,7 @@ export function replayBatches(recordBytes: number, records: number): Workload {
   return {
     name: 'replay-batches',
     recordBytes,
+    prepare: (directory) => fillLog(directory, records, recordBytes),
     variants: [ours, framedReplay(recordBytes, records), sequentialRead(recordBytes, records)],
     goals: [{ metric: 'recordsPerSecond', ...goal }],
   }

@@ -81,7 +81,7 @@ export class Partition {
     if (offset >= log.logStartOffset && offset <= highWatermark) return
     const range = `offsets ${log.logStartOffset} to ${highWatermark}`
     const message =
-      `offset ${offset} of ${topic}-${partition} is out of range: it holds ${range}; read from 'earliest', ` +
+      `offset ${offset} of ${topic}-${partition} is out of range: it holds ${range}; start at 'earliest', ` +
       'or set onOutOfRange'
     throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, offset } })
   }

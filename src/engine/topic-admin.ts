@@ -163,7 +163,8 @@ export class TopicAdmin {
       const { record } = topic
       if (partitions <= record.partitions) {
         const message =
-          `topic '${name}' has ${record.partitions} partitions and can only get more, not ${partitions}: ` +
+          `topic '${name}' has ${record.partitions} partition${record.partitions === 1 ? '' : 's'} and can only get more, ` +
+          `not ${partitions}: ` +
           'its records cannot move'
         throw new VarveError('INVALID_PARTITIONS', message, { details: { topic: name } })
       }

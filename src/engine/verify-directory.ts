@@ -88,6 +88,8 @@ class DirectoryCheck {
   private root!: Root
   private bytesDone = 0
   private bytesTotal = 0
+  /** Names of the partitions' directories that were checked. */
+  private readonly checked = new Set<string>()
   /** Keys in the checkpoint whose directory was checked or is known to be missing. */
   private readonly seen = new Set<string>()
 
@@ -139,7 +141,8 @@ class DirectoryCheck {
     this.warnOfOpenLog()
     this.damage.push(...damage)
     for (const { name, kind } of entries) {
-      if (kind === 'directory') await this.checkDirectory(name)
+      // a link to a partition's directory is neither file nor directory
+      if (kind === 'directory' || (kind === 'other' && parseDirectoryName(name) !== null)) await this.checkDirectory(name)
       else this.checkFile(name)
     }
     await this.checkAbsent()
@@ -177,6 +180,7 @@ class DirectoryCheck {
       const { sequence } = this.root
       const found = await verifyPartition(this.storage, this.root, name, path, this.onRead)
       if (found === null) return
+      this.checked.add(name)
       if (found.damage.length > 0 && attempt < ATTEMPTS) {
         this.root = await this.root.readAgain()
         if (this.root.sequence !== sequence) continue
@@ -193,31 +197,27 @@ class DirectoryCheck {
     if (key !== null) this.seen.add(key)
   }
 
-  /** What should be there and is not; a topic may just have been created or deleted. */
+  /** What should be there and was not; a topic may just have been created or deleted. */
   private async checkAbsent(): Promise<void> {
-    const absent = this.absentDirectories()
-    if (absent.length > 0 && !this.root.clean) this.root = await this.root.readAgain()
+    for (let attempt = 1; attempt <= ATTEMPTS && this.absentDirectories().length > 0; attempt++) {
+      if (!this.root.clean || attempt > 1) this.root = await this.root.readAgain()
+      for (const name of this.absentDirectories()) await this.checkDirectory(name)
+    }
     const { root, directory } = this
-    const stillAbsent = this.absentDirectories()
-    for (const name of absent) {
-      if (!stillAbsent.includes(name)) {
-        if (root.entries.some((entry) => entry.name === name)) await this.checkDirectory(name)
-        continue
-      }
+    for (const name of this.absentDirectories()) {
       const { key, checkpoint } = root.describe(name, null)
       this.addDamage(`${directory}/${name}`, 'directory is missing', checkpoint)
       if (key !== null) this.seen.add(key)
     }
     if (!root.clean) return
     for (const [key, checkpoint] of Object.entries(root.checkpoint?.partitions ?? {})) {
-      if (!this.seen.has(key))
-        this.addDamage(directory, `nothing is there of '${key}', which the checkpoint knows`, checkpoint)
+      if (this.seen.has(key)) continue
+      this.addDamage(directory, `nothing is there of '${key}', which the checkpoint knows`, checkpoint)
     }
   }
 
   private absentDirectories(): string[] {
-    const present = new Set(this.root.entries.map(({ name }) => name))
-    return this.root.knownDirectories.filter((name) => !present.has(name))
+    return this.root.knownDirectories.filter((name) => !this.checked.has(name))
   }
 
   private addDamage(path: string, reason: string, checkpoint: PartitionCheckpoint | null): void {

@@ -48,7 +48,7 @@ export function holdsLog(entries: readonly DirectoryEntry[]): boolean {
 /**
  * Checks every file in one partition's directory, by what the root knows of it.
  *
- * @returns null when the directory went away
+ * @returns null when there is no such directory, or none any more
  */
 export async function verifyPartition(
   storage: Storage,
@@ -60,7 +60,7 @@ export async function verifyPartition(
   try {
     return await new PartitionCheck(storage, root, name, path, onRead).run()
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return null
+    if (['ENOENT', 'ENOTDIR'].includes(systemErrorCode(error) ?? '')) return null
     throw error
   }
 }

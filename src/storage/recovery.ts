@@ -164,7 +164,11 @@ class LogRecovery {
   }
 
   private async listSegments(): Promise<number[]> {
-    const entries = await this.context.storage.list(this.context.directory)
+    const entries = await this.context.storage.list(this.context.directory).catch((error: unknown) => {
+      // a reader beside the writer may come when the directory is gone; what should be in it is missing then
+      if (this.context.readOnly && systemErrorCode(error) === 'ENOENT') return []
+      throw error
+    })
     const found: number[] = []
     for (const { name, kind } of entries) {
       const baseOffset = kind === 'file' ? parseLogFileName(name) : null
@@ -301,6 +305,7 @@ class LogRecovery {
     this.report.cutBytes += size - end
     const tail = await readTail(file, end, size)
     await storage.makeDirectory(saveDirectory)
+    await storage.syncDirectory(saveDirectory.slice(0, saveDirectory.lastIndexOf('/')))
     if (tail !== null) {
       const path = `${saveDirectory}/${partition}-${file.path.slice(file.path.lastIndexOf('/') + 1, -4)}-${end}.cut`
       await removeIfPresent(this.context, path)

@@ -279,6 +279,11 @@ describe('a file that is not what it should be is found', () => {
       if (kind === 'file') continue
       const damage = await damageOf((storage) => storage.removeDirectory(path))
       expect(damage).toContainEqual(expect.objectContaining({ path, reason: 'directory is missing' }))
+      const replaced = await damageOf(async (storage) => {
+        await storage.removeDirectory(path)
+        await replace(storage, path, Buffer.from('a file'))
+      })
+      expect(replaced).toEqual(damage)
     }
   })
 
@@ -575,17 +580,23 @@ describe('after a stop that was none', () => {
     ]) {
       const storage = reference.clone()
       const log = await open(storage)
-      await append(log, 'windowed', 3, new FakeClock())
+      // older than what is there: the greatest timestamp stands far from the end
+      await append(log, 'windowed', 12, new FakeClock())
       const killed = storage.clone()
       await log.close()
-      const index = await killed.readFile(`${directory}.index`)
-      const timeIndex = await killed.readFile(`${directory}.timeindex`)
+      const index = await storage.readFile(`${directory}.index`)
+      const timeIndex = await storage.readFile(`${directory}.timeindex`)
       await replace(killed, `${directory}.index`, index.subarray(0, entries * 8))
       await replace(killed, `${directory}.timeindex`, timeIndex.subarray(0, timeEntries * 12))
       await (await open(killed)).close()
       expect((await verify(killed)).damage, `${entries} entries, ${timeEntries} of time`).toEqual([])
-      const whole = await killed.readFile(`${directory}.index`)
-      expect(whole.subarray(0, index.length).equals(index)).toBe(true)
+      for (const [suffix, content] of [
+        ['.index', index],
+        ['.timeindex', timeIndex],
+      ] as const) {
+        const whole = await killed.readFile(directory + suffix)
+        expect(whole.equals(content), `${suffix} from ${entries}, ${timeEntries} entries`).toBe(true)
+      }
     }
   })
 
