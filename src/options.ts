@@ -97,8 +97,8 @@ export function show(value: unknown): string {
 
 function suggest(key: string, known: string[]): string {
   const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z]/g, '')
-  const near = known.find(
-    (name) => plain(name) === plain(key) || plain(name).startsWith(plain(key)) || plain(key).startsWith(plain(name)),
-  )
+  const given = plain(key)
+  if (given === '') return ''
+  const near = known.find((name) => plain(name).startsWith(given) || given.startsWith(plain(name)))
   return near === undefined ? '' : ` (did you mean '${near}'?)`
 }

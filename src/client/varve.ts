@@ -166,7 +166,7 @@ export class Varve implements AsyncDisposable {
     try {
       return this.writableTopic(topic).append(record, options)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 

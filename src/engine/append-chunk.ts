@@ -9,6 +9,7 @@ export interface AppendResult {
   timestamp: number
 }
 
+/** A place between two append calls of a chunk. */
 export interface ChunkMark {
   encoder: EncoderMark
   records: number

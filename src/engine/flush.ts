@@ -30,6 +30,7 @@ export function acknowledgesDurably(flush: Flush): boolean {
 
 const windowChecks: Record<string, Check> = { ms: milliseconds(1), bytes: integer(1), records: integer(1) }
 
+/** Checks a flush mode among options. */
 export const flushCheck: Check = anyOf(oneOf(['each', 'group', 'os']), (value) => {
   if (typeof value !== 'object' || value === null) return 'a window { ms, bytes?, records? }'
   checkOptions('flush', value, windowChecks, ['ms'])

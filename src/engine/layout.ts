@@ -22,6 +22,7 @@ export interface UnknownDirectory {
   topicId: string | null
 }
 
+/** `<base>-<partition>`. */
 export function partitionDirectory(base: string, partition: number): string {
   return `${base}-${partition}`
 }

@@ -98,6 +98,9 @@ export class LogEngine {
     // a directory gets its checkpoint before its catalog
     if (known && checkpoint === null && damaged.length === 0) damaged.push(`${this.directory}/checkpoint-a`)
     const clean = damaged.length === 0 && (checkpoint?.clean ?? true)
+    // a catalog that was moved away is followed by a new one: what is recorded of the old one is void
+    const lost = known ? undefined : checkpoint?.partitions[CATALOG_KEY]
+    if (lost !== undefined) delete checkpoint!.partitions[CATALOG_KEY]
     if (!this.readOnly && !known) await this.checkpointer.store()
     await this.openCatalog(known)
     // a catalog that is refused leaves the checkpoint as it was
@@ -107,13 +110,8 @@ export class LogEngine {
     for (const topic of topics) this.topics.set(topic.name, topic)
     const unknownDirectories = await this.findUnknown()
     const reports = this.opener.takeReports()
-    const damage: Damage[] = damaged.map((path) => ({
-      path,
-      position: 0,
-      reason: 'checkpoint is damaged or missing',
-      offset: 0,
-      nextOffset: 0,
-    }))
+    const damage = damaged.map((path) => damageOf(path, 'checkpoint is damaged or missing', 0))
+    if (lost !== undefined) damage.push(damageOf(this.catalogPartition.log.directory, 'is missing', lost.durableOffset))
     for (const report of reports) damage.push(...report.damage)
     this.recovery = {
       clean,
@@ -158,8 +156,7 @@ export class LogEngine {
       flush: () => 'group',
     })
     this.catalog = new Catalog(this.catalogPartition, this.clock)
-    // where the directory is gone too, it was moved away, as the advice says
-    await this.catalog.load(known ? this.loaded.checkpoint?.partitions[CATALOG_KEY]?.logStartOffset : undefined)
+    await this.catalog.load(this.loaded.checkpoint?.partitions[CATALOG_KEY]?.logStartOffset)
   }
 
   private async findUnknown(): Promise<UnknownDirectory[]> {
@@ -355,6 +352,10 @@ export class LogEngine {
 
 function partitionKey({ topicId }: TopicRecord, partition: number): string {
   return `${topicId}/${partition}`
+}
+
+function damageOf(path: string, reason: string, nextOffset: number): Damage {
+  return { path, position: 0, reason, offset: 0, nextOffset }
 }
 
 /** Makes sure that the directory is there, and that it survives a power cut where it had to be created. */

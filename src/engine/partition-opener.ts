@@ -23,8 +23,8 @@ export interface PartitionSpec {
   /** Its key in the checkpoint. */
   key: string
   recordContext: RecordContext
-  config(): TopicConfig
-  flush(): Flush
+  config: () => TopicConfig
+  flush: () => Flush
 }
 
 /** What opening one partition found and did. */

@@ -57,7 +57,7 @@ export class PendingBytes {
           try {
             resolve(enter())
           } catch (error) {
-            reject(error as Error)
+            reject(error)
           }
         },
         refuse(error) {

@@ -37,6 +37,7 @@ export function checkRecord(record: ProducerRecord): void {
   }
 }
 
+/** @throws TypeError for anything but a string, bytes or nothing */
 export function encodeKey(key: ProducerRecord['key']): Uint8Array | null {
   if (typeof key === 'string') return Buffer.from(key)
   if (key === null || key === undefined) return null
@@ -52,6 +53,7 @@ export function encodeValue(codec: ValueCodec, value: unknown): Uint8Array | nul
   throw new TypeError(`the topic's valueCodec must encode to bytes, not ${show(bytes)}`)
 }
 
+/** @throws TypeError for names that are no strings, and values that are neither text, bytes nor null */
 export function encodeHeaders(headers: ProducerRecord['headers']): readonly EncodedHeader[] {
   if (headers === undefined) return NO_HEADERS
   if (typeof headers !== 'object' || headers === null) {
@@ -59,7 +61,7 @@ export function encodeHeaders(headers: ProducerRecord['headers']): readonly Enco
   }
   // pairs may also come as a Map, which has no properties of its own: nothing must get lost in silence
   const pairs = (
-    Symbol.iterator in headers ? [...headers] : Object.entries(headers as { [name: string]: HeaderValue })
+    Symbol.iterator in headers ? [...headers] : Object.entries(headers)
   ) as [string, HeaderValue][]
   return pairs.map(([name, value]) => {
     if (typeof name !== 'string') throw new TypeError(`a header's name must be a string, not ${show(name)}`)

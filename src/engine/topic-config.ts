@@ -45,6 +45,7 @@ export interface TopicConfig {
   flush: Flush | undefined
 }
 
+/** What holds for a topic where nothing is said. */
 export const topicDefaults: TopicConfig = {
   segmentBytes: 1024 ** 3,
   segmentMs: 7 * 24 * 3_600_000,
@@ -62,6 +63,7 @@ export const topicDefaults: TopicConfig = {
 
 const isFunction: Check = (value) => (typeof value === 'function' ? null : 'a function (key, partitions) => partition')
 
+/** The checks of each configuration. */
 export const topicConfigChecks: { [K in keyof TopicConfig]: Check } = {
   segmentBytes: integer(14, 2 ** 31 - 1),
   segmentMs: integer(1),

@@ -127,7 +127,7 @@ export class Topic {
       if (pending.isFull) return pending.whenRoom(() => this.appendNow(record, options), options?.signal)
       return this.appendNow(record, options)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 

@@ -142,7 +142,8 @@ class DirectoryCheck {
     this.damage.push(...damage)
     for (const { name, kind } of entries) {
       // a link to a partition's directory is neither file nor directory
-      if (kind === 'directory' || (kind === 'other' && parseDirectoryName(name) !== null)) await this.checkDirectory(name)
+      if (kind === 'directory' || (kind === 'other' && parseDirectoryName(name) !== null))
+        await this.checkDirectory(name)
       else this.checkFile(name)
     }
     await this.checkAbsent()

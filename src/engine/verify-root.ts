@@ -98,7 +98,7 @@ export class Root {
   }
 
   get hasCatalog(): boolean {
-    return this.has(CATALOG_DIRECTORY)
+    return this.entries.some(({ name, kind }) => name === CATALOG_DIRECTORY && kind !== 'file')
   }
 
   /** Names of the directories that must be there: of each partition that the catalog knows, and the catalog's own. */

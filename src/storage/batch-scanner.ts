@@ -93,7 +93,7 @@ export async function findNextBatch(
     for (let at = chunk.indexOf(2, 16) - 16; at >= 0 && at <= last; at = chunk.indexOf(2, at + 17) - 16) {
       if (findHeaderFault(chunk, at, length) !== null) continue
       const header = readBatchHeader(chunk, at)
-      if (header.baseOffset < minOffset || header.recordCount < 0 || header.recordCount > header.sizeBytes) continue
+      if (header.baseOffset < minOffset || header.recordCount < 0) continue
       if (position + at + header.sizeBytes > end || header.sizeBytes > MAX_BATCH_BYTES) continue
       const whole = await readBatch(file, position + at, header.sizeBytes)
       if (findBatchFault(whole, 0, whole.length) === null) return { position: position + at, header }

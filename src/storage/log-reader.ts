@@ -7,8 +7,10 @@ import {
   type BatchFault,
   type BatchHeader,
 } from '../codec/record-batch.ts'
+import { isOldMessage } from '../codec/old-message.ts'
 import { storageError, VarveError } from '../errors.ts'
-import { MAX_BATCH_BYTES } from './batch-scanner.ts'
+import { MAX_BATCH_BYTES, scanBatches } from './batch-scanner.ts'
+import { findCredibleBatch, isInPlace, locateBatch, type DamagedFile } from './damage.ts'
 import type { PartitionLog } from './partition-log.ts'
 import type { Segment } from './segment.ts'
 
@@ -79,21 +81,16 @@ export class LogReader {
     maxBytes: number,
     endOffset: number,
   ): Promise<LogSlice> {
-    let position = Math.max(start, 0)
-    if (start < 0) {
-      const entry = await segment.lookup(offset)
-      position = entry.position
-      if (position > 0 && !(await this.startsBatch(segment, entry))) {
-        await segment.repairIndexes(true)
-        position = (await segment.lookup(offset)).position
-      }
-    }
+    const from = start < 0 ? await this.lookUp(segment, offset) : { position: start, offset }
+    // batches before the wanted one are passed over by what their headers say
+    let isSeeking = start < 0
+    let { position, offset: expected } = from
     let wanted = Math.max(maxBytes, BATCH_HEADER_BYTES)
     for (;;) {
       const end = segment.sizeBytes
       const bytes = Buffer.allocUnsafeSlow(Math.max(Math.min(wanted, end - position), 0))
       const available = await segment.read(bytes, position)
-      const found = this.walk(bytes, available, offset, endOffset)
+      const found = this.walk(bytes, available, expected, offset, endOffset)
       const slice = (from: number, to: number): LogSlice => ({
         segment,
         position: position + from,
@@ -103,63 +100,71 @@ export class LogReader {
         // a chunk may well end inside a batch: that is damage only where the file ends too
         fault: found.fault === 'incomplete' && position + available < end ? null : found.fault,
       })
-      if (found.end > found.start) return slice(found.start, found.end)
+      const isDoubtful = isSeeking && found.end > found.start && isDamagedFirst(bytes, found.start, available, offset)
+      if (found.end > found.start && !isDoubtful) return slice(found.start, found.end)
       if (found.atEnd) return slice(found.end, found.end)
-      if (found.fault === 'incomplete') {
+      if (found.fault === 'incomplete' && !isDoubtful) {
         // the chunk ends inside a batch: go on there, with room for the whole of it
         const rest = available - found.end
         const needed = rest < BATCH_HEADER_BYTES ? BATCH_HEADER_BYTES : batchSizeAt(bytes, found.end)
         const fileHasMore = position + available < end
         if (fileHasMore && position + found.end + needed <= end && needed <= MAX_BATCH_BYTES) {
           position += found.end
+          expected = found.expected
           wanted = Math.max(maxBytes, needed)
           continue
         }
       }
-      if (found.fault === null) {
+      if (found.fault === null && !isDoubtful) {
         if (available === 0 || position + available >= end) return slice(found.end, found.end)
         position += found.end
+        expected = found.expected
         continue
       }
-      // damage before the wanted offset is none of this reader's business: look for the next valid batch
-      const next = await segment.findNextBatch(position + found.end + 1, segment.baseOffset)
-      if (next !== null && next.header.baseOffset <= offset) {
-        position = next.position
-        continue
-      }
-      return slice(found.end, found.end)
+      if (!isSeeking) return slice(found.end, found.end)
+      // damage before the wanted offset is none of this reader's business: find the way around it
+      const place = await this.inspect(segment, (damaged) => locateBatch(damaged, from, offset, this.log))
+      position = place.position
+      expected = place.offset
+      isSeeking = false
+      if (place.fault === null) continue
+      return { segment, position, bytes, length: 0, nextOffset: offset, fault: place.fault }
     }
   }
 
-  private async startsBatch(segment: Segment, entry: { offset: number; position: number }): Promise<boolean> {
-    const bytes = Buffer.alloc(BATCH_HEADER_BYTES)
-    const length = await segment.read(bytes, entry.position)
-    return findHeaderFault(bytes, 0, length) === null && readBatchHeader(bytes, 0).lastOffset === entry.offset
+  /** Where to start looking for `offset`, and which offset the batch there begins with. */
+  private async lookUp(segment: Segment, offset: number): Promise<{ position: number; offset: number }> {
+    for (let isRepaired = false; ; isRepaired = true) {
+      const entry = await segment.lookup(offset)
+      if (entry.position === 0) return { position: 0, offset: segment.baseOffset }
+      const bytes = Buffer.alloc(BATCH_HEADER_BYTES)
+      const length = await segment.read(bytes, entry.position)
+      const header = findHeaderFault(bytes, 0, length) === null ? readBatchHeader(bytes, 0) : null
+      if (header?.lastOffset === entry.offset) return { position: entry.position, offset: header.baseOffset }
+      // the index is wrong, or the batch that it names is damaged
+      if (isRepaired) return { position: 0, offset: segment.baseOffset }
+      await segment.repairIndexes(true)
+    }
+  }
+
+  /** Looks into a segment that is not as it should be. */
+  private inspect<T>(segment: Segment, action: (damaged: DamagedFile) => Promise<T>): Promise<T> {
+    const following = this.log.segments[this.log.segments.indexOf(segment) + 1]
+    const limit = following?.baseOffset ?? this.log.contentEndOffset
+    return segment.inspect((file) => action({ file, sizeBytes: segment.sizeBytes, limit }))
   }
 
   /** Goes over the headers in a chunk: `[start, end)` are the whole batches wanted, then `fault` or the end. */
-  private walk(bytes: Buffer, available: number, offset: number, endOffset: number) {
+  private walk(bytes: Buffer, available: number, expected: number, offset: number, endOffset: number) {
     let at = 0
     let start = -1
-    let expected = offset
     let fault: WalkFault = null
     let atEnd = false
     while (at < available) {
       fault = findHeaderFault(bytes, at, available)
-      if (fault === null && at + batchSizeAt(bytes, at) > available) fault = 'incomplete'
-      if (fault !== null && !(fault === 'incomplete' && available - at >= BATCH_HEADER_BYTES)) break
-      const header = readBatchHeader(bytes, at)
-      if (fault === null && header.lastOffset < offset) {
-        at += header.sizeBytes
-        continue
-      }
-      if (header.baseOffset >= endOffset && fault !== null) {
-        atEnd = true
-        fault = null
-        break
-      }
       if (fault !== null) break
-      if (!this.isInPlace(header, expected, start < 0)) {
+      const header = readBatchHeader(bytes, at)
+      if (!isInPlace(header, expected, this.log)) {
         fault = 'place'
         break
       }
@@ -167,25 +172,24 @@ export class LogReader {
         atEnd = true
         break
       }
-      if (start < 0) start = at
+      if (at + header.sizeBytes > available) {
+        fault = 'incomplete'
+        break
+      }
+      if (start < 0 && header.lastOffset >= offset) start = at
       at += header.sizeBytes
       expected = header.lastOffset + 1
     }
+    const isEmpty = start < 0
     return {
-      start: start < 0 ? at : start,
+      start: isEmpty ? at : start,
       end: at,
-      nextOffset: atEnd && start < 0 ? endOffset : expected,
+      /** The offset that the batch after them begins with. */
+      expected,
+      nextOffset: isEmpty ? (atEnd ? endOffset : offset) : expected,
       fault,
       atEnd,
     }
-  }
-
-  private isInPlace(header: BatchHeader, expected: number, first: boolean): boolean {
-    const { log } = this
-    const follows = header.baseOffset === expected || (first && header.baseOffset < expected)
-    if (!follows && (header.baseOffset < expected || !log.mayStartAfterGap(header.baseOffset))) return false
-    const epoch = log.epochAt(header.baseOffset)
-    return epoch === null || epoch === header.leaderEpoch
   }
 
   /**
@@ -214,11 +218,12 @@ export class LogReader {
    */
   private async findTimestamp(segment: Segment, timestamp: number, endOffset: number): Promise<number | null> {
     const entry = await segment.lookupTimestamp(timestamp)
-    const { position } = entry === null ? { position: 0 } : await segment.lookup(entry.offset)
+    const from = entry === null ? { position: 0, offset: segment.baseOffset } : await this.lookUp(segment, entry.offset)
     let trusted = entry === null
     let found: number | null = null
-    let next = segment.baseOffset
-    const visit = (header: BatchHeader) => {
+    let next = from.offset
+    const visit = ({ header }: { header: BatchHeader }): BatchFault | null => {
+      if (!isInPlace(header, next, this.log)) return 'offset'
       // a wrong entry in the time index would lead past the record: it must name a batch that is there
       if (!trusted && header.lastOffset >= entry!.offset) {
         trusted = header.baseOffset <= entry!.offset && header.maxTimestamp === entry!.timestamp
@@ -229,13 +234,15 @@ export class LogReader {
       found = header.baseOffset
       return 'offset'
     }
-    let fault = await segment.walk(position, visit)
+    const walk = (position: number) =>
+      segment.inspect((file) => scanBatches(file, position, segment.sizeBytes, 'checksum', visit))
+    let { fault } = await walk(from.position)
     if (!trusted) {
       await segment.repairIndexes(true)
       trusted = true
       found = null
       next = segment.baseOffset
-      fault = await segment.walk(0, visit)
+      fault = (await walk(0)).fault
     }
     return found ?? (fault !== null && next < endOffset ? next : null)
   }
@@ -248,19 +255,35 @@ export class LogReader {
   async corruption(slice: LogSlice, at: number, offset: number, reason: string): Promise<VarveError> {
     const { segment } = slice
     const position = slice.position + at
-    const next = await segment.findNextBatch(position + (reason === 'place' ? 0 : 1), offset)
+    const next = await this.inspect(segment, (damaged) => findCredibleBatch(damaged, position, offset, this.log))
     const following = this.log.segments[this.log.segments.indexOf(segment) + 1]
     const nextOffset = next?.header.baseOffset ?? following?.baseOffset ?? this.log.logEndOffset
-    const what = reason === 'old format' ? 'is in a format older than RecordBatch v2' : `is damaged (${reason})`
+    const isOld = reason === 'old format' && (await this.isOldMessage(segment, position))
+    const what = isOld ? 'is in a format older than RecordBatch v2' : `is damaged (${reason})`
     const message =
       `'${segment.path}' ${what} at byte ${position}: offsets ${offset} to ${nextOffset - 1} cannot be read; ` +
       `read on from ${nextOffset}, or restore the file from a copy`
-    const code = reason === 'old format' ? 'UNSUPPORTED_FOR_MESSAGE_FORMAT' : 'CORRUPT_MESSAGE'
+    const code = isOld ? 'UNSUPPORTED_FOR_MESSAGE_FORMAT' : 'CORRUPT_MESSAGE'
     return new VarveError(code, message, { details: { path: segment.path, position, offset, nextOffset } })
   }
 
-  /** Why the batch at `at` must not be used, or null. */
-  static fault(slice: LogSlice, at: number): BatchFault | null {
-    return findBatchFault(slice.bytes, at, slice.length)
+  /** Whether a message of a format before RecordBatch v2 stands there, and not a batch whose format byte is damaged. */
+  private async isOldMessage(segment: Segment, position: number): Promise<boolean> {
+    const head = Buffer.alloc(BATCH_HEADER_BYTES)
+    const length = await segment.read(head, position)
+    const sizeBytes = length < head.length ? length : batchSizeAt(head, 0)
+    if (sizeBytes < 0 || sizeBytes > Math.min(segment.sizeBytes - position, MAX_BATCH_BYTES)) return false
+    const bytes = Buffer.alloc(sizeBytes)
+    return isOldMessage(bytes.subarray(0, await segment.read(bytes, position)))
   }
+}
+
+/**
+ * Whether the first batch of a look-up claims by damage to hold the wanted offset. Its records should be as many as its
+ * offsets; where they are not (damage, or compaction), its checksum tells.
+ */
+function isDamagedFirst(bytes: Buffer, at: number, available: number, offset: number): boolean {
+  const { baseOffset, lastOffset, recordCount } = readBatchHeader(bytes, at)
+  if (baseOffset >= offset || lastOffset - baseOffset + 1 === recordCount) return false
+  return findBatchFault(bytes, at, available) !== null
 }

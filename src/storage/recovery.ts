@@ -32,6 +32,7 @@ export interface PartitionRecovery {
   damage: Damage[]
 }
 
+/** What is known of a partition before its log is looked at. */
 export interface RecoveryRequest {
   /** Null for a partition that no checkpoint knows: all of it is read. */
   checkpoint: PartitionCheckpoint | null
@@ -133,9 +134,13 @@ class LogRecovery {
 
   /** Takes out segments that were started after records that are lost: the log has to grow up to them again. */
   private async dropEmpty(segments: Segment[], logEndOffset: number): Promise<void> {
+    const { storage, directory, readOnly } = this.context
     for (let last = segments.at(-1); last?.sizeBytes === 0 && last.baseOffset > logEndOffset; last = segments.at(-1)) {
       segments.pop()
-      if (!this.context.readOnly) await last.remove()
+      if (readOnly) continue
+      await last.remove()
+      // one that came back would stand in the way of the records that are in another segment by then
+      await storage.syncDirectory(directory)
     }
   }
 

@@ -172,21 +172,9 @@ export class Segment {
     return this.use(async (files) => Math.max(this.maxTimestamp, files.timeIndex.last()?.timestamp ?? -Infinity))
   }
 
-  /** Looks for the next valid batch from `position` on. */
-  async findNextBatch(position: number, minOffset: number): Promise<{ position: number; header: BatchHeader } | null> {
-    return this.use((files) => findNextBatch(files.log, position, this.sizeBytes, minOffset))
-  }
-
-  /**
-   * Calls `visit` for every batch header from `position` on, until one is not valid or `visit` returns a fault.
-   *
-   * @returns that fault, or null at the end
-   */
-  async walk(position: number, visit: (header: BatchHeader) => BatchFault | null): Promise<BatchFault | null> {
-    return this.use(async (files) => {
-      const end = await scanBatches(files.log, position, this.sizeBytes, 'header', ({ header }) => visit(header))
-      return end.fault
-    })
+  /** Looks into the log file, which stays open meanwhile. */
+  async inspect<T>(action: (log: StorageFile) => Promise<T>): Promise<T> {
+    return this.use((files) => action(files.log))
   }
 
   /** Cuts the log at `sizeBytes`, a batch boundary whose next offset is `endOffset`. */

@@ -197,6 +197,9 @@ describe('a damaged catalog', () => {
     await storage.rename(`${DIRECTORY}/__varve_catalog-0`, '/elsewhere/__varve_catalog-0')
     const log = await openLog({ storage })
     expect(log.recovery.unknownDirectories).toMatchObject([{ topic: 'orders', partition: 0 }])
+    expect(log.recovery.damage).toEqual([
+      { path: `${DIRECTORY}/__varve_catalog-0`, position: 0, reason: 'is missing', offset: 0, nextOffset: 1 },
+    ])
     await log.adoptTopic({ name: 'orders', valueCodec: 'msgpack' })
     await log.close()
     const again = await openLog({ storage })

@@ -94,7 +94,7 @@ describe('close', () => {
     await log.close()
     const again = await openLog({ storage: storage.crash() })
     expect(again.recovery).toMatchObject({ clean: true, partitions: [] })
-    expect((await valuesOf(again, 'orders')).toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(await valuesOf(again, 'orders')).toEqual([0, 2, 4, 6, 8, 1, 3, 5, 7, 9])
   })
 
   test('twice, or many times at once, is fine', async () => {

@@ -31,7 +31,7 @@ describe('options', () => {
   ]
   test.each(unknown)("'%s' is unknown, and '%s' may have been meant", async (given, meant) => {
     const storage = new FaultyStorage(new MemoryStorage())
-    const error = await rejection(openLog({ storage, [given]: 1 } as Partial<VarveOptions>))
+    const error = await rejection(openLog({ storage, [given]: 1 }))
     expect(error).toBeInstanceOf(TypeError)
     expect(error.message).toContain(`Varve.open: unknown option '${given}' (did you mean '${meant}'?)`)
     expect(error.message).toContain('known options: directory, flush, ')

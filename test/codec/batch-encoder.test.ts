@@ -158,6 +158,14 @@ describe('records of any shape', () => {
 })
 
 describe('a batch', () => {
+  test('never grows beyond batchBytes by a single byte, wherever that lies', () => {
+    const records = Array.from({ length: 200 }, (_, i) => plain('v'.repeat(50 + (i % 30)), i * 100))
+    for (let batchBytes = 300; batchBytes < 800; batchBytes++) {
+      const sizes = encode(records, { batchBytes }).batches.map(({ sizeBytes }) => sizeBytes)
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(batchBytes)
+    }
+  })
+
   test('never grows beyond batchBytes, unless a single record does', () => {
     fc.assert(
       fc.property(samples, fc.integer({ min: 1, max: 4000 }), (records, batchBytes) => {

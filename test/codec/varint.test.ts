@@ -133,6 +133,7 @@ test.each([
   ['a 64-bit integer that no number can hold: 2^53', '8080808080808020'],
   ['a 64-bit integer that no number can hold: the least one', 'ffffffffffffffffff01'],
   ['more bytes than an int64 has', 'ffffffffffffffffffff01'],
+  ['more bytes than an int64 has, though they add nothing', '8080808080808080808000'],
   ['an end in the middle', 'ffffff'],
   ['no byte at all', ''],
 ])('a varlong of %s reads as NaN', (_, hex) => {
@@ -141,6 +142,7 @@ test.each([
 
 test.each([
   ['more bytes than an int32 has', 'ffffffffff01'],
+  ['more bytes than an int32 has, though they add nothing', '808080808000'],
   ['more bits than an int32 has', 'ffffffff1f'],
   ['an end in the middle', 'ffffff'],
   ['no byte at all', ''],

@@ -121,7 +121,7 @@ test('reads and writes that do one byte at a time change nothing', async () => {
   await expectAllThere(storage, outcome, 'short reads and writes')
 })
 
-test('a failed sync is for good: no further acknowledgement, reads up to the last durable record, and a reopen recovers', async () => {
+test('a failed sync is for good, reads go on up to the last durable record, and a reopen recovers', async () => {
   const storage = new FaultyStorage(new MemoryStorage())
   const log = await open(storage)
   await log.createTopic({ name: 't' })

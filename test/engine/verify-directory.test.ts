@@ -32,7 +32,7 @@ async function append(log: Varve, topic: string, count: number, clock: FakeClock
   for (let i = 0; i < count; i++) {
     clock.advance(10)
     const timestamp = clock.now() - (i % 3 === 2 ? 35 : 0)
-    const record = { key: `key-${i}`, value: 'v'.repeat(random.between(1, 90)), timestamp }
+    const record = { key: `key-${i}`, value: 'v'.repeat(random.between(1, 60)), timestamp }
     if (i % 4 === 0) await log.appendBatch(topic, [record, { ...record, timestamp: timestamp + 1 }])
     else await log.append(topic, record)
   }
@@ -42,10 +42,10 @@ async function makeReference(): Promise<MemoryStorage> {
   const clock = new FakeClock()
   let storage = new MemoryStorage()
   let log = await open(storage, clock)
-  await log.createTopic({ name: 'orders', partitions: 2, segmentBytes: 1500, indexIntervalBytes: 200 })
+  await log.createTopic({ name: 'orders', partitions: 2, segmentBytes: 2000, indexIntervalBytes: 200 })
   await log.createTopic({ name: 'gone' })
   await log.append('gone', { value: 'x' })
-  await append(log, 'orders', 30, clock)
+  await append(log, 'orders', 40, clock)
   await log.createTopic({ name: 'windowed', indexIntervalBytes: 200, flush: { ms: 1000 } })
   await append(log, 'windowed', 10, clock)
   // killed: the offsets that were reserved are skipped, and a new epoch begins
@@ -55,9 +55,9 @@ async function makeReference(): Promise<MemoryStorage> {
   expect(log.recovery.clean).toBe(false)
   await log.deleteTopic('gone')
   await append(log, 'windowed', 10, clock)
-  await append(log, 'orders', 30, clock)
+  await append(log, 'orders', 40, clock)
   await log.createTopic({ name: 'empty' })
-  await log.deleteRecords('orders', { partition: 0, beforeOffset: 10 })
+  await log.deleteRecords('orders', { partition: 0, beforeOffset: 3 })
   await log.close()
   // segments that were closed go on
   log = await open(storage, clock)
@@ -187,7 +187,7 @@ describe('a log that was closed in order passes', () => {
   })
 })
 
-describe('a changed bit is found, and its file named', () => {
+describe('a changed bit is found, and its file named', { timeout: 180_000 }, () => {
   test.each(['partition.metadata', '.index', '.timeindex'])('any bit of every %s', async (suffix) => {
     for (const path of filesNamed(suffix)) {
       expect(await unfound(path, bitsFrom(0, (await reference.readFile(path)).length))).toEqual([])
@@ -202,12 +202,12 @@ describe('a changed bit is found, and its file named', () => {
     }
   })
 
-  test('any bit of the first, a middle and the last batch header of every log', async () => {
+  test('any bit of some batch headers of every log', async () => {
     for (const path of filesNamed('.log')) {
       const positions = batchPositions(await reference.readFile(path))
-      const chosen = new Set([0, positions.length >> 1, positions.length - 1].filter((index) => index in positions))
+      const chosen = new Set(positions.length === 0 ? [] : [positions[0], random.pick(positions)])
       // what lies outside the checksum, the length and the checksum itself
-      const bits = [...chosen].flatMap((index) => bitsFrom(positions[index], positions[index] + 21))
+      const bits = [...chosen].flatMap((position) => bitsFrom(position, position + 21))
       expect(await unfound(path, bits)).toEqual([])
     }
   })
@@ -220,7 +220,7 @@ describe('a changed bit is found, and its file named', () => {
   test('anywhere in a log', async () => {
     for (const path of filesNamed('.log')) {
       const bits = (await reference.readFile(path)).length * 8
-      const sampled = Array.from({ length: bits === 0 ? 0 : 250 }, () => random.below(bits))
+      const sampled = Array.from({ length: bits === 0 ? 0 : 200 }, () => random.below(bits))
       expect(await unfound(path, sampled)).toEqual([])
     }
   })
@@ -749,7 +749,7 @@ describe('a directory that Kafka wrote', () => {
       const covered: [number, number][] = path.endsWith('.log')
         ? batchPositions(content).map((at) => [at + 16, at + readBatchHeader(content, at).sizeBytes])
         : [[0, content.length]]
-      for (let i = 0; i < 20 && covered.length > 0; i++) {
+      for (let i = 0; i < 8 && covered.length > 0; i++) {
         const [start, end] = random.pick(covered)
         const bit = random.between(start * 8, end * 8 - 1)
         await flip(kafka, path, bit)
@@ -765,7 +765,7 @@ describe('a directory that Kafka wrote', () => {
       const { length } = await kafka.readFile(path)
       // of an offset Kafka leaves open which one in a batch, or in several batches, it is
       const [entryBytes, start, bytes] = path.endsWith('.timeindex') ? [12, 0, 8] : [8, 4, 4]
-      for (let i = 0; i < 10 && length > 0; i++) {
+      for (let i = 0; i < 6 && length > 0; i++) {
         const entry = random.below(length / entryBytes) * entryBytes
         const bit = (entry + start) * 8 + random.below(bytes * 8)
         await flip(kafka, path, bit)

@@ -100,22 +100,22 @@ export class CrashScript {
       name('time')
       return this.clock.advanceSlowly(random.pick([1, 4, 30]))
     }
-    if (die < 86) {
+    if (die < 82) {
       name('admin')
       return random.pick(admin)()
     }
-    if (die < 92) {
+    if (die < 88) {
       name('appends and admin')
       await Promise.all([random.pick([admin[0], admin[3], admin[4]])(), this.append()])
       return
     }
-    if (die < 95) {
+    if (die < 92) {
       name('close and reopen')
       await this.close()
       return this.open('clean')
     }
     this.storage.observer = null
-    if (die < 98) {
+    if (die < 96) {
       name('kill and reopen')
       this.disk = this.disk.clone()
     } else {

@@ -261,6 +261,14 @@ describe('the next valid batch', () => {
     }
   })
 
+  test('is found where the byte before its magic looks like one, too', async () => {
+    const bytes = rawBatch(Buffer.alloc(9), { leaderEpoch: 0x0202 })
+    for (let before = 0; before < 40; before++) {
+      const file = new BytesFile(Buffer.concat([Buffer.alloc(before, 2), bytes]))
+      expect(await findNextBatch(file, 0, file.bytes.length, 0)).toMatchObject({ position: before })
+    }
+  })
+
   test('may be larger than a chunk', async () => {
     const { bytes: batch } = batchesOf([3 * CHUNK])
     const bytes = Buffer.concat([Buffer.alloc(1000, 0xff), batch])

@@ -81,7 +81,9 @@ describe('an offset index', () => {
 
   test('forgets the entries at and after a cut of the log, in the file too', () => {
     fc.assert(
-      fc.property(entries, fc.integer({ min: 0, max: 100_000 }), (added, sizeBytes) => {
+      fc.property(entries, fc.integer({ min: 0, max: 100_000 }), (added, some) => {
+        // as often as not just where an entry points to
+        const sizeBytes = some % 2 === 0 ? some : (added[some % 10]?.position ?? some)
         const index = new OffsetIndex(BASE, fileOf(added))
         index.truncate(sizeBytes)
         const kept = added.filter(({ position }) => position < sizeBytes)

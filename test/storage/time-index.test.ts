@@ -109,7 +109,9 @@ describe('a time index', () => {
 
   test('forgets the entries of records at and after a cut of the log, in the file too', () => {
     fc.assert(
-      fc.property(offered, fc.nat(2000), (offers, end) => {
+      fc.property(offered, fc.nat(2000), (offers, some) => {
+        // as often as not just behind an entry
+        const end = some % 2 === 0 ? some : (taken(offers)[some % 5]?.offset ?? BASE + some) - BASE
         const index = new TimeIndex(BASE, fileOf(taken(offers)))
         index.truncate(BASE + end)
         const kept = taken(offers).filter(({ offset }) => offset < BASE + end)

@@ -196,7 +196,8 @@ public class GenerateGolden {
 
   /** Timestamps out of order, far apart, equal, at the epoch and missing (-1). */
   private void times() throws Exception {
-    try (Partition partition = new Partition("times-0", Map.of("internal.segment.bytes", 2048))) {
+    // the first segment is filled to its last byte
+    try (Partition partition = new Partition("times-0", Map.of("internal.segment.bytes", 1840))) {
       Random random = new Random(4);
       long[] wanted = {
         START_MS, START_MS - 1, START_MS + 1, 0, 1, RecordBatch.NO_TIMESTAMP, 8_640_000_000_000_000L, 1L << 31, (1L << 32) + 1,
