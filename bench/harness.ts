@@ -24,7 +24,7 @@ export interface Variant {
   run(directory: string, scale: Scale): Promise<Sample>
 }
 
-/** What DESIGN §5 asks for: of a metric of the first variant, alone or as a multiple of what a floor has. */
+/** The goal: of a metric of the first variant, alone or as a multiple of what a floor has. */
 export interface Goal {
   metric: Metric
   /** The floor's name; without one the metric itself is bounded. */

@@ -5,7 +5,7 @@
  * Sources run through tsx, which costs nothing measurable against built code; processes of their own run built code.
  *
  * `npm run bench -- [workload ...] [--smoke] [--json <file>]`. `--smoke` takes less than a minute; it exits with 1 when a
- * ratio is below a quarter of what DESIGN asks for, which is a blunder and no noise.
+ * ratio is below an eighth of its goal, which is a blunder and no noise.
  */
 import { writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
@@ -55,7 +55,7 @@ if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(do
 const blunders = results.filter(({ goals }) => goals.some(({ blunder }) => blunder))
 if (smoke && blunders.length > 0) {
   console.error(
-    `far below what DESIGN asks for: ${blunders.map((result) => `${result.workload} ${result.recordBytes} B`).join(', ')}`,
+    `far below the goal: ${blunders.map((result) => `${result.workload} ${result.recordBytes} B`).join(', ')}`,
   )
   process.exitCode = 1
 }

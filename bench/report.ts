@@ -5,7 +5,7 @@ export interface Judged extends Goal {
   /** The metric itself, or as a multiple of the floor's. */
   value: number
   met: boolean
-  /** So far off that it cannot be noise: less than a quarter of what is asked for. Only ratios to a floor count. */
+  /** So far off that it cannot be noise: less than an eighth of the goal. Only ratios to a floor count. */
   blunder: boolean
 }
 
@@ -17,7 +17,7 @@ export interface Result {
   goals: Judged[]
 }
 
-const BLUNDER_FACTOR = 4
+const BLUNDER_FACTOR = 8
 
 /** Holds the goals of a workload against what was measured. */
 export function judge({ name, recordBytes, goals }: Workload, measured: Measured[]): Result {
