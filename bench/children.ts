@@ -31,9 +31,11 @@ export async function replayInChild(directory: string, records: number): Promise
   return { peakRssBytes, rssGrowth: Math.max(...rssBytes) / rssBytes[0], recordsPerSecond: records / seconds }
 }
 
-/** Lets a process append to the log in `directory`, and kills it while it does. */
-export async function killWriter(directory: string): Promise<void> {
-  const child = spawn(process.execPath, [await script('write'), directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+/** Lets a process append to all partitions of the log in `directory`, and kills it while it does. */
+export async function killWriter(directory: string, records: number): Promise<void> {
+  const child = spawn(process.execPath, [await script('write'), directory, String(records)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const ended = once(child, 'close')
   await Promise.race([once(child.stdout, 'data'), ended])
   child.kill('SIGKILL')

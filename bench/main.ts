@@ -64,6 +64,7 @@ function workloads(): Workload[] {
   const replayed = (recordBytes: number) =>
     smoke ? 200_000 : Math.floor(REPLAY_BYTES / (recordBytes + 100) / 1000) * 1000
   const [small] = SIZES
+  const partitions = smoke ? 100 : 1000
   return [
     ...(smoke ? [small] : SIZES).flatMap((recordBytes) => [
       fillOs(recordBytes),
@@ -78,8 +79,8 @@ function workloads(): Workload[] {
     readRandom(small),
     openClean(small),
     openKilled(small),
-    openPartitions(small),
-    openPartitionsKilled(small),
+    openPartitions(small, partitions),
+    openPartitionsKilled(small, partitions),
     replayMemory(small, smoke ? 1_000_000 : 10_000_000),
   ]
 }

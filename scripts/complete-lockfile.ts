@@ -61,4 +61,6 @@ const rest = Object.entries(lock.packages).filter(([key]) => key !== '')
 rest.sort(([left], [right]) => left.localeCompare(right, 'en'))
 lock.packages = { '': root, ...Object.fromEntries(rest) }
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`)
-console.log(added.length === 0 ? 'package-lock.json is complete' : `added to package-lock.json:\n  ${added.join('\n  ')}`)
+console.log(
+  added.length === 0 ? 'package-lock.json is complete' : `added to package-lock.json:\n  ${added.join('\n  ')}`,
+)

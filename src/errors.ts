@@ -117,7 +117,7 @@ export function wrapSystemError(error: unknown, doing: string, details: ErrorDet
 export function storageError(error: unknown, doing: string, details: ErrorDetails): VarveError {
   if (error instanceof VarveError) return error
   const system = systemErrorCode(error) ?? ''
-  const known = SYSTEM_ERRORS[system] ?? {
+  const known = (Object.hasOwn(SYSTEM_ERRORS, system) ? SYSTEM_ERRORS[system] : undefined) ?? {
     code: 'KAFKA_STORAGE_ERROR' as const,
     advice: 'check the disk, then open the log again',
   }

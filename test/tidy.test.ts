@@ -10,7 +10,17 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** Who may import whom: a folder sees those of a lower rank, and itself. Files directly in src/ are the lowest. */
 const RANKS: Record<string, number> = {
-  '.': 0, codec: 1, storage: 2, engine: 3, group: 4, client: 5, kafka: 6, queue: 6, cluster: 6, console: 7, cli: 8,
+  '.': 0,
+  codec: 1,
+  storage: 2,
+  engine: 3,
+  group: 4,
+  client: 5,
+  kafka: 6,
+  queue: 6,
+  cluster: 6,
+  console: 7,
+  cli: 8,
 }
 const BASE_FILES = ['src/assert.ts', 'src/environment.ts', 'src/errors.ts', 'src/options.ts']
 
@@ -45,7 +55,13 @@ const CLOCKS_AND_CHANCE = {
 }
 
 const RUNTIME_DEPENDENCIES = [
-  'cli-progress', 'cli-table3', 'commander', 'crc-32', 'fs-extra', 'msgpackr', 'murmurhash3js-revisited',
+  'cli-progress',
+  'cli-table3',
+  'commander',
+  'crc-32',
+  'fs-extra',
+  'msgpackr',
+  'murmurhash3js-revisited',
 ]
 const OPTIONAL_DEPENDENCIES = ['@node-rs/crc32', '@toondepauw/node-zstd', 'lz4-napi', 'snappyjs']
 
@@ -58,7 +74,10 @@ interface SourceFile {
   code: string
 }
 
-interface Import { specifier: string; line: number }
+interface Import {
+  specifier: string
+  line: number
+}
 
 interface Manifest {
   dependencies: Record<string, string>
@@ -106,7 +125,8 @@ test('imports name the .ts file that defines the thing, never an index', () => {
       if (!specifier.startsWith('.') || specifier.endsWith('.json')) continue
       const target = posix.join(posix.dirname(file.path), specifier)
       if (!specifier.endsWith('.ts')) problems.push(`${file.path}:${line} ${specifier} does not end in .ts`)
-      if (file.path.startsWith('src/') && isIndex(target)) problems.push(`${file.path}:${line} imports the index ${specifier}`)
+      if (file.path.startsWith('src/') && isIndex(target))
+        problems.push(`${file.path}:${line} imports the index ${specifier}`)
     }
   }
   expect(problems).toEqual([])
@@ -170,7 +190,10 @@ test('the sources import declared packages only', () => {
   for (const file of sources) {
     for (const { specifier, line } of importsOf(file)) {
       if (specifier.startsWith('.') || specifier.startsWith('node:')) continue
-      const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+      const name = specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/')
       if (!declared.includes(name)) problems.push(`${file.path}:${line} imports ${specifier}`)
     }
   }
@@ -232,7 +255,9 @@ function asCode(file: SourceFile): SourceFile {
 /** Lists `path:line text` for each line that the predicate takes; it is given the line before as well. */
 function linesThat(files: SourceFile[], predicate: (line: string, before: string) => boolean): string[] {
   return files.flatMap(({ path, lines }) =>
-    lines.flatMap((line, at) => (predicate(line, lines[at - 1] ?? '') ? [`${path}:${at + 1} ${line.trim().slice(0, 80)}`] : [])),
+    lines.flatMap((line, at) =>
+      predicate(line, lines[at - 1] ?? '') ? [`${path}:${at + 1} ${line.trim().slice(0, 80)}`] : [],
+    ),
   )
 }
 

@@ -1,10 +1,9 @@
-/** Appends to every partition of topic `t` in turn, durably, and prints a line when all have had their share; then goes on. */
+/** Appends to every partition of topic `t` in turn, durably, prints a line after so many records, and goes on. */
 import { Varve } from '../../src/index.ts'
 
 const IN_FLIGHT = 256
-const RECORDS_MIN = 100_000
 
-const [directory] = process.argv.slice(2)
+const [directory, records] = process.argv.slice(2)
 const log = await Varve.open({ directory, flush: 'group' })
 const { partitions } = await log.describeTopic('t')
 const value = Buffer.alloc(100, 'what a killed writer leaves')
@@ -16,7 +15,7 @@ async function appendInTurn(): Promise<never> {
   for (;;) {
     await log.append('t', { partition: next++ % partitions.length, value })
     acknowledged++
-    if (acknowledged < RECORDS_MIN || told) continue
+    if (acknowledged < Number(records) || told) continue
     told = true
     console.log('ready')
   }

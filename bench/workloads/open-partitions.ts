@@ -2,15 +2,14 @@ import { killWriter, openInChild } from '../children.ts'
 import type { Workload } from '../harness.ts'
 import { payloads, withLog } from '../logs.ts'
 
-const PARTITIONS = 1000
 const RECORDS_EACH = 20
 
-/** Opens a log of 1,000 partitions that was closed in order. */
-export function openPartitions(recordBytes: number): Workload {
+/** Opens a log of many partitions that was closed in order. */
+export function openPartitions(recordBytes: number, partitions: number): Workload {
   return {
     name: 'open-partitions',
     recordBytes,
-    prepare: (directory) => fillPartitions(directory, recordBytes),
+    prepare: (directory) => fillPartitions(directory, recordBytes, partitions),
     variants: [{ name: 'varve', run: (directory) => openInChild(directory) }],
     goals: [{ metric: 'ms', atMost: 1000 }],
     maxRuns: 3,
@@ -18,15 +17,15 @@ export function openPartitions(recordBytes: number): Workload {
 }
 
 /** The same after a writer was killed that had written to all of them. */
-export function openPartitionsKilled(recordBytes: number): Workload {
+export function openPartitionsKilled(recordBytes: number, partitions: number): Workload {
   return {
-    ...openPartitions(recordBytes),
+    ...openPartitions(recordBytes, partitions),
     name: 'open-partitions-killed',
     variants: [
       {
         name: 'varve',
         async run(directory) {
-          await killWriter(directory)
+          await killWriter(directory, 2 * partitions)
           return openInChild(directory)
         },
       },
@@ -34,17 +33,17 @@ export function openPartitionsKilled(recordBytes: number): Workload {
   }
 }
 
-async function fillPartitions(directory: string, recordBytes: number): Promise<void> {
+async function fillPartitions(directory: string, recordBytes: number, partitions: number): Promise<void> {
   const values = payloads(recordBytes)
   await withLog(
     directory,
     'os',
     async (log) => {
       for (let i = 0; i < RECORDS_EACH; i++) {
-        const records = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, value: values[i] }))
+        const records = Array.from({ length: partitions }, (_, partition) => ({ partition, value: values[i] }))
         await log.appendBatch('t', records)
       }
     },
-    { partitions: PARTITIONS },
+    { partitions },
   )
 }

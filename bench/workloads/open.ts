@@ -3,6 +3,7 @@ import type { Workload } from '../harness.ts'
 import { fillLog } from '../logs.ts'
 
 const RECORDS = 1_000_000
+const KILLED_AFTER = 50_000
 
 /** From the call of `open` to the first record, in a fresh process that has loaded its modules; closed in order before. */
 export function openClean(recordBytes: number): Workload {
@@ -25,7 +26,7 @@ export function openKilled(recordBytes: number): Workload {
       {
         name: 'varve',
         async run(directory) {
-          await killWriter(directory)
+          await killWriter(directory, KILLED_AFTER)
           return openInChild(directory)
         },
       },

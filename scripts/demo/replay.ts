@@ -45,7 +45,8 @@ function printPartitions(
   appended: readonly AppendedRecord[],
   replayed: readonly AppendedRecord[],
 ): void {
-  const header = `${'partition'.padEnd(11)}${'records'.padStart(7)}  ${'offsets'.padEnd(10)}${'networks'.padEnd(19)}sha256 of keys and values`
+  const places = `${'partition'.padEnd(11)}${'records'.padStart(7)}  ${'offsets'.padEnd(10)}`
+  const header = `${places}${'networks'.padEnd(19)}sha256 of keys and values`
   stage.line(stage.ink('dim', header))
   for (const { partition, logStartOffset, logEndOffset } of log.offsets(TOPIC.name)) {
     const [put, got] = [ofPartition(appended, partition), ofPartition(replayed, partition)]

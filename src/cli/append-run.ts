@@ -76,7 +76,9 @@ function formatByName(file: string): LineFormat | null {
 
 /** `--key` or `--timestamp` with lines of text. */
 export function fieldsOfText(): CliFailure {
-  return usageError('--key and --timestamp name fields of JSON, and these are lines of text: if it is JSON, say --format json')
+  return usageError(
+    '--key and --timestamp name fields of JSON, and these are lines of text: if it is JSON, say --format json',
+  )
 }
 
 function formatByContent(first: Buffer): LineFormat {

@@ -34,11 +34,14 @@ export function repeatable(value: string, previous: string[] | undefined): strin
 }
 
 export function valueCodecOption(): Option {
-  return new Option('--value-codec <name>', "decode values with this codec in place of the topic's own").choices(valueCodecNames)
+  return new Option('--value-codec <name>', "decode values with this codec in place of the topic's own").choices(
+    valueCodecNames,
+  )
 }
 
 /** What {@link parseFlush} takes, for messages. */
-export const FLUSH_FORMS = 'must be each, group, os, a loss window such as 10ms, or {"ms":10,"bytes":1000000,"records":5000}'
+export const FLUSH_FORMS =
+  'must be each, group, os, a loss window such as 10ms, or {"ms":10,"bytes":1000000,"records":5000}'
 
 /** Reads a flush mode; null for anything that is none. */
 export function parseFlush(text: string): Flush | null {

@@ -1,6 +1,12 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { dumpFile, type DumpedBatch, type DumpedCheckpoint, type DumpedRecord, type DumpEntry } from '../storage/dump-file.ts'
+import {
+  dumpFile,
+  type DumpedBatch,
+  type DumpedCheckpoint,
+  type DumpedRecord,
+  type DumpEntry,
+} from '../storage/dump-file.ts'
 import { jsonOption, valueCodecOption } from './arguments.ts'
 import { cannotRead, ExitCode } from './exit.ts'
 import { output, say } from './output.ts'
@@ -103,23 +109,30 @@ function entryText(entry: DumpEntry, decode: Decode): string {
 
 function checkpointText({ position, sequence, format, checkpoint }: DumpedCheckpoint): string {
   const state = checkpoint.clean ? 'closed in order' : 'in use, or not closed in order'
-  const partitions = Object.entries(checkpoint.partitions).map(([name, partition]) => `\t${name}\t${jsonText(partition)}\n`)
+  const partitions = Object.entries(checkpoint.partitions).map(
+    ([name, partition]) => `\t${name}\t${jsonText(partition)}\n`,
+  )
   return `${position}\tcheckpoint ${sequence}\tformat ${format}\t${state}\n${partitions.join('')}`
 }
 
 function batchText(batch: DumpedBatch): string {
-  const { position, baseOffset, lastOffset, count, sizeBytes, maxTimestamp, timestampType, leaderEpoch, crc, crcOk } = batch
+  const { position, baseOffset, lastOffset, count, sizeBytes, maxTimestamp, timestampType, leaderEpoch, crc, crcOk } =
+    batch
   const marks = [
     batch.compression,
     timestampType,
     `epoch ${leaderEpoch}`,
     `crc ${crc} ${crcOk ? 'ok' : 'WRONG'}`,
-    ...(batch.producerId >= 0 ? [`producer ${batch.producerId}/${batch.producerEpoch}, sequence ${batch.baseSequence}`] : []),
+    ...(batch.producerId >= 0
+      ? [`producer ${batch.producerId}/${batch.producerEpoch}, sequence ${batch.baseSequence}`]
+      : []),
     ...(batch.isTransactional ? ['transactional'] : []),
     ...(batch.isControl ? ['control'] : []),
   ]
   const offsets = `offsets ${baseOffset}-${lastOffset}`
-  return [position, offsets, countOf(count, 'record'), `${sizeBytes} bytes`, formatTime(maxTimestamp), ...marks].join('\t')
+  return [position, offsets, countOf(count, 'record'), `${sizeBytes} bytes`, formatTime(maxTimestamp), ...marks].join(
+    '\t',
+  )
 }
 
 function recordText({ offset, timestamp, key, value, headers, control }: DumpedRecord, decode: Decode): string {

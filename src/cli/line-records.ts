@@ -37,7 +37,8 @@ export function lineRecords(format: LineFormat, valueCodec: string, options: Lin
   const common: ProducerRecord = {}
   if (options.partition !== undefined) common.partition = options.partition
   if (options.headers !== undefined) common.headers = options.headers
-  if (format === 'lines') return (line) => ({ ...common, value: valueCodec === 'bytes' ? line : textOf(line, valueCodec) })
+  if (format === 'lines')
+    return (line) => ({ ...common, value: valueCodec === 'bytes' ? line : textOf(line, valueCodec) })
   return (line) => {
     const text = textOf(line, 'json')
     if (BLANK.test(text)) return null
@@ -93,6 +94,9 @@ function timestampOf(value: unknown, path: string): number | undefined {
   if (given === null) return undefined
   if (given === undefined) throw new LineFault(`no field '${path}' to take the timestamp from`)
   const timestamp = typeof given === 'string' ? parseTime(given) : given
-  if (typeof timestamp === 'number' && Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= 8.64e15) return timestamp
-  throw new LineFault(`the timestamp, field '${path}', must be whole milliseconds or an ISO 8601 time, not ${show(given)}`)
+  if (typeof timestamp === 'number' && Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= 8.64e15)
+    return timestamp
+  throw new LineFault(
+    `the timestamp, field '${path}', must be whole milliseconds or an ISO 8601 time, not ${show(given)}`,
+  )
 }

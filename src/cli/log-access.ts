@@ -84,7 +84,9 @@ async function requireLog(directory: string): Promise<void> {
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOENT') return
     const advice = `\`varve topic create <name>${directoryWords(directory)}\` makes one, and -d names another directory`
-    throw new CliFailure(ExitCode.missing, 'NO_LOG', `there is no log in '${directory}': ${advice}`, { path: directory })
+    throw new CliFailure(ExitCode.missing, 'NO_LOG', `there is no log in '${directory}': ${advice}`, {
+      path: directory,
+    })
   }
 }
 
@@ -98,7 +100,8 @@ export async function requireTopic(log: Varve, name: string): Promise<TopicDescr
   const topic = topics.find((each) => each.name === name)
   if (topic !== undefined) return topic
   const names = topics.slice(0, 8).map((each) => each.name)
-  const known = names.length === 0 ? '' : ` (topics there: ${names.join(', ')}${topics.length > names.length ? ', ...' : ''})`
+  const known =
+    names.length === 0 ? '' : ` (topics there: ${names.join(', ')}${topics.length > names.length ? ', ...' : ''})`
   const advice = `\`varve topic create ${name}${directoryWords(log.directory)}\` creates it`
   const message = `there is no topic '${name}' in '${log.directory}'${known}: ${advice}`
   throw new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic: name })

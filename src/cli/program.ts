@@ -70,6 +70,8 @@ export function createProgram(): Command {
 
 /** The package's version; package.json stands two folders up from here, in the sources and when built. */
 function readVersion(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   return manifest.version
 }

@@ -64,7 +64,8 @@ export class Progress {
     const seconds = Math.max((performance.now() - this.started) / 1000, 0.001)
     const parts: string[] = []
     if (this.unit === 'bytes') parts.push(formatBytes(done))
-    if (records !== undefined) parts.push(`${formatCount(records)} records`, `${formatCount(records / seconds)} records/s`)
+    if (records !== undefined)
+      parts.push(`${formatCount(records)} records`, `${formatCount(records / seconds)} records/s`)
     else parts.push(`${formatBytes(done / seconds)}/s`)
     return { text: parts.join('  ') }
   }

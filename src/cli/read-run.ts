@@ -58,7 +58,9 @@ export function parsePlace(text: string): ReadPosition {
   if (/^\d+$/.test(text)) return integerArgument(0)(text)
   const timestamp = parseTime(text)
   if (timestamp !== null) return { timestamp }
-  throw new InvalidArgumentError('It must be earliest, latest, an offset, or an ISO 8601 time such as 2026-01-31T12:00:00Z.')
+  throw new InvalidArgumentError(
+    'It must be earliest, latest, an offset, or an ISO 8601 time such as 2026-01-31T12:00:00Z.',
+  )
 }
 
 /** Reads a topic and prints its records. */
@@ -86,7 +88,11 @@ function checkPlace({ name, partitions }: TopicDescription, { from, partition }:
   if (from >= start && from <= end) return
   const range = start === end ? `it is empty, and its next offset is ${end}` : `it holds ${start} to ${end - 1}`
   const message = `offset ${from} of ${name}-${partition ?? 0} is out of range: ${range}`
-  throw new CliFailure(ExitCode.failed, 'OFFSET_OUT_OF_RANGE', message, { topic: name, partition: partition ?? 0, offset: from })
+  throw new CliFailure(ExitCode.failed, 'OFFSET_OUT_OF_RANGE', message, {
+    topic: name,
+    partition: partition ?? 0,
+    offset: from,
+  })
 }
 
 class ReadRun {
@@ -104,7 +110,9 @@ class ReadRun {
     private readonly print: RecordPrinter | null,
     showProgress: boolean,
   ) {
-    const read = topic.partitions.filter(({ partition }) => options.partition === undefined || partition === options.partition)
+    const read = topic.partitions.filter(
+      ({ partition }) => options.partition === undefined || partition === options.partition,
+    )
     const startOf = (logStartOffset: number) => (typeof options.from === 'number' ? options.from : logStartOffset)
     this.positions = new Map(read.map(({ partition, logStartOffset }) => [partition, startOf(logStartOffset)]))
     this.starts = sum(this.positions.values())

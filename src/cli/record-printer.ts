@@ -32,7 +32,8 @@ function jsonRecord(record: ConsumerRecord, value: ShownValue): object {
   const { topic, partition, offset, timestamp, keyBytes, rawHeaders } = record
   const key = keyBytes === null ? null : textOf(keyBytes)
   const pairs = rawHeaders.map(([name, bytes]) => [name, bytes === null ? null : (textOf(bytes) ?? bytes)] as const)
-  const headers: unknown = new Set(pairs.map(([name]) => name)).size === pairs.length ? Object.fromEntries(pairs) : pairs
+  const headers: unknown =
+    new Set(pairs.map(([name]) => name)).size === pairs.length ? Object.fromEntries(pairs) : pairs
   return {
     topic,
     partition,
@@ -48,7 +49,9 @@ function jsonRecord(record: ConsumerRecord, value: ShownValue): object {
 
 /** `0:12  2018-01-31T01:49:59.650Z  key` and the value; objects spread over lines. */
 function terminalRecord(record: ConsumerRecord, value: ShownValue): string {
-  const headers = record.rawHeaders.map(([name, bytes]) => `${safeText(name)}=${bytes === null ? 'null' : keyText(bytes)}`)
+  const headers = record.rawHeaders.map(
+    ([name, bytes]) => `${safeText(name)}=${bytes === null ? 'null' : keyText(bytes)}`,
+  )
   const key = record.keyBytes === null ? '-' : keyText(record.keyBytes)
   const parts = [`${record.partition}:${record.offset}`, formatTime(record.timestamp), key, ...headers]
   const shown = valueText(value, 2)

@@ -45,9 +45,17 @@ async function adoptTopic(name: string, { directory, config, json }: AdoptOption
     } catch (error) {
       if (!(error instanceof VarveError) || error.code !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
       const advice = `put all of '${name}-0', '${name}-1', ... into '${directory}' first`
-      throw new CliFailure(ExitCode.missing, error.code, `'${error.details.path}' is no partition: ${advice}`, error.details)
+      throw new CliFailure(
+        ExitCode.missing,
+        error.code,
+        `'${error.details.path}' is no partition: ${advice}`,
+        error.details,
+      )
     }
   })
   if (json) void output.json(topic)
-  else void output.line(`adopted topic '${name}': ${countOf(topic.partitions.length, 'partition')}, ${describeContent(topic)}`)
+  else
+    void output.line(
+      `adopted topic '${name}': ${countOf(topic.partitions.length, 'partition')}, ${describeContent(topic)}`,
+    )
 }

@@ -38,7 +38,9 @@ async function alterTopic(name: string, { directory, partitions, config, json }:
     throw usageError('nothing to change: give --config <key=value> or --partitions <n>')
   }
   if (config?.partitioner !== undefined) {
-    throw usageError("the partitioner is fixed when a topic is created: another one would break the order of a key's records")
+    throw usageError(
+      "the partitioner is fixed when a topic is created: another one would break the order of a key's records",
+    )
   }
   const topic = await withLog(directory, 'write', async (log) => {
     await requireTopic(log, name)

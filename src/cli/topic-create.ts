@@ -58,5 +58,7 @@ async function createTopic(name: string, options: CreateOptions): Promise<void> 
 
 function strayRecords({ details }: VarveError, name: string, directory: string): VarveError {
   const advice = `\`varve topic adopt ${name}${directoryWords(directory)}\` takes them over; or move the directory away`
-  return new VarveError('TOPIC_ALREADY_EXISTS', `'${details.path}' holds records that belong to no topic: ${advice}`, { details })
+  return new VarveError('TOPIC_ALREADY_EXISTS', `'${details.path}' holds records that belong to no topic: ${advice}`, {
+    details,
+  })
 }

@@ -32,7 +32,9 @@ export function printTopics(topics: TopicDescription[]): void {
 export function printTopic(topic: TopicDescription): void {
   if (output.isTerminal) {
     const { name, topicId, partitions } = topic
-    void output.line(`${name}  (id ${topicId}): ${countOf(partitions.length, 'partition')}, ${describeContent(topic)}\n`)
+    void output.line(
+      `${name}  (id ${topicId}): ${countOf(partitions.length, 'partition')}, ${describeContent(topic)}\n`,
+    )
   }
   printTable([...kindColumn('partition'), ...partitionColumns], topic.partitions)
   if (output.isTerminal) void output.line('')

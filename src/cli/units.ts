@@ -51,7 +51,8 @@ export function parseTime(text: string): number | null {
   if (parts === null) return null
   const zone = parts[4] ?? 'Z'
   const fullZone = /^[+-]\d{2}$/.test(zone) ? `${zone}:00` : zone.replace(/^([+-]\d{2})(\d{2})$/, '$1:$2')
-  const time = parts[1] === undefined ? `${text}T00:00Z` : `${text.slice(0, text.length - (parts[4]?.length ?? 0))}${fullZone}`
+  const time =
+    parts[1] === undefined ? `${text}T00:00Z` : `${text.slice(0, text.length - (parts[4]?.length ?? 0))}${fullZone}`
   const timestamp = Date.parse(time.replace(',', '.').toUpperCase())
   return Number.isNaN(timestamp) ? null : timestamp
 }

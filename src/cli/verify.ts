@@ -64,7 +64,11 @@ function printReport({ directory, ok, damage, warnings, partitions, checkedBytes
   for (const { path, reason } of warnings) say(`varve: note: '${path}': ${reason}`)
   const records = partitions.reduce((total, partition) => total + partition.records, 0)
   const read = `${countOf(records, 'record')}, ${formatBytes(checkedBytes)} read in ${formatSeconds(ms / 1000)}`
-  say(ok ? `'${directory}' is sound: ${read}` : `'${directory}' is damaged in ${countOf(damage.length, 'place')}: ${read}`)
+  say(
+    ok
+      ? `'${directory}' is sound: ${read}`
+      : `'${directory}' is damaged in ${countOf(damage.length, 'place')}: ${read}`,
+  )
 }
 
 type VerifiedPartition = VerifyReport['partitions'][number]

@@ -60,9 +60,7 @@ export function encodeHeaders(headers: ProducerRecord['headers']): readonly Enco
     throw new TypeError(`a record's headers must be an object or an array of pairs, not ${show(headers)}`)
   }
   // pairs may also come as a Map, which has no properties of its own: nothing must get lost in silence
-  const pairs = (
-    Symbol.iterator in headers ? [...headers] : Object.entries(headers)
-  ) as [string, HeaderValue][]
+  const pairs = (Symbol.iterator in headers ? [...headers] : Object.entries(headers)) as [string, HeaderValue][]
   return pairs.map(([name, value]) => {
     if (typeof name !== 'string') throw new TypeError(`a header's name must be a string, not ${show(name)}`)
     return [Buffer.from(name), encodeHeaderValue(name, value)] as const

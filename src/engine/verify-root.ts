@@ -68,12 +68,14 @@ export class Root {
 
   /** Reads the files at the root. Rejects with the system's error when the directory cannot be listed. */
   static async read(storage: Storage, path: string, onRead: OnRead): Promise<Root> {
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, before = ''; ; attempt++) {
       const root = new Root(path, storage, await storage.list(path), onRead)
       await root.load()
-      const isSettled = root.damage.length === 0 && (root.catalogFindings?.damage.length ?? 0) === 0
-      // a writer may have been at it: what is damage is still there the next time
-      if (isSettled || attempt === ATTEMPTS) return root
+      const found = [...root.damage, ...(root.catalogFindings?.damage ?? [])]
+      // a writer may have been at it: what is damage is still there, the same, the next time
+      const damage = JSON.stringify([root.sequence, found])
+      if (found.length === 0 || damage === before || attempt === ATTEMPTS) return root
+      before = damage
     }
   }
 

@@ -22,6 +22,8 @@ export interface ScannedBatch {
   bytes: Buffer
   /** Position of the batch in `bytes`. */
   at: number
+  /** End of what was read into `bytes`. */
+  length: number
 }
 
 /** Where a scan ended: at the end of the range (`fault` null) or at the first batch that is not valid. */
@@ -55,7 +57,7 @@ export async function scanBatches(
         return { position: position + at, fault }
       }
       const header = readBatchHeader(chunk, at)
-      const refusal = visit({ header, position: position + at, bytes: chunk, at })
+      const refusal = visit({ header, position: position + at, bytes: chunk, at, length })
       if (refusal) return { position: position + at, fault: refusal }
       at += header.sizeBytes
     }
@@ -86,9 +88,9 @@ export async function findNextBatch(
   end: number,
   minOffset: number,
 ): Promise<{ position: number; header: BatchHeader } | null> {
-  const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, Math.max(end - start, 0)))
   for (let position = start; position + BATCH_HEADER_BYTES <= end;) {
-    const length = await readFully(file, chunk.subarray(0, Math.min(CHUNK_BYTES, end - position)), position)
+    const length = await readFully(file, chunk.subarray(0, Math.min(chunk.length, end - position)), position)
     const last = length - BATCH_HEADER_BYTES
     for (let at = chunk.indexOf(2, 16) - 16; at >= 0 && at <= last; at = chunk.indexOf(2, at + 17) - 16) {
       if (findHeaderFault(chunk, at, length) !== null) continue

@@ -6,7 +6,7 @@ import {
   type BatchFault,
   type BatchHeader,
 } from '../codec/record-batch.ts'
-import { findBatchAfterDamage, MAX_BATCH_BYTES } from './batch-scanner.ts'
+import { findBatchAfterDamage, MAX_BATCH_BYTES, type ScannedBatch } from './batch-scanner.ts'
 import { readFully, type StorageFile } from './storage.ts'
 
 /**
@@ -111,6 +111,32 @@ async function isCredible(
   if (end >= sizeBytes) return isExpected || mayFollow(limit)
   const follower = await readHead(file, end)
   return follower === null || mayFollow(follower.baseOffset) || isExpected
+}
+
+/**
+ * Whether a batch that does not simply go on where the one before it ended (a gap, a later epoch) fits the batch after it:
+ * for a log of which nothing is known but its files.
+ *
+ * @returns undefined when what follows is not in the chunk: see {@link fitsFollower}
+ */
+export function fitsFollowerInChunk({ header, bytes, at, length }: ScannedBatch): boolean | undefined {
+  const end = at + header.sizeBytes
+  if (end + BATCH_HEADER_BYTES > length) return undefined
+  return findHeaderFault(bytes, end, length) !== null || precedes(header, readBatchHeader(bytes, end))
+}
+
+/** As {@link fitsFollowerInChunk}, reading what follows from the file, or else from the next segment's, if there is one. */
+export async function fitsFollower(file: StorageFile, position: number, next: StorageFile | null): Promise<boolean> {
+  const header = await readHead(file, position)
+  if (header === null) return false
+  const end = position + header.sizeBytes
+  const isLast = next !== null && end >= (await file.size())
+  const follower = await (isLast ? readHead(next, 0) : readHead(file, end))
+  return follower === null || precedes(header, follower)
+}
+
+function precedes(batch: BatchHeader, follower: BatchHeader): boolean {
+  return batch.lastOffset < follower.baseOffset && batch.leaderEpoch <= follower.leaderEpoch
 }
 
 /** The batch at a position; `header` is null where no whole valid one begins there. */

@@ -1,8 +1,16 @@
-import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader } from '../codec/record-batch.ts'
+import {
+  BATCH_HEADER_BYTES,
+  findHeaderFault,
+  readBatchHeader,
+  type BatchFault,
+  type BatchHeader,
+} from '../codec/record-batch.ts'
 import { scanBatches } from './batch-scanner.ts'
 import type { OffsetIndex, OffsetPosition } from './offset-index.ts'
 import { readFully, type StorageFile } from './storage.ts'
 import type { TimeIndex } from './time-index.ts'
+
+const INT32_MAX = 0x7fffffff
 
 /** Whether the batch that an entry of an offset index names stands where it says. */
 export async function namesBatch(log: StorageFile, entry: OffsetPosition): Promise<boolean> {
@@ -13,7 +21,8 @@ export async function namesBatch(log: StorageFile, entry: OffsetPosition): Promi
 
 /**
  * Whether the batch that the last entry of a time index names is there and has that timestamp. What a segment's greatest
- * timestamp is hangs on this entry alone: by it retention deletes and a look-up passes over the whole segment.
+ * timestamp is hangs on this entry alone: by it retention deletes and a look-up passes over the whole segment. An entry
+ * that leads to damage in the log is believed, because nobody knows better.
  */
 export async function endsTruly(
   log: StorageFile,
@@ -23,11 +32,69 @@ export async function endsTruly(
 ): Promise<boolean> {
   const last = timeIndex.last()
   if (last === null) return true
-  let found = false
-  await scanBatches(log, offsetIndex.lookup(last.offset).position, sizeBytes, 'header', ({ header }) => {
+  const start = offsetIndex.lookup(last.offset)
+  if (start.position > 0 && !(await namesBatch(log, start))) return false
+  let found: boolean | null = null
+  const visit = ({ header }: { header: BatchHeader }): BatchFault | null => {
     if (header.lastOffset < last.offset) return null
     found = header.baseOffset <= last.offset && header.maxTimestamp === last.timestamp
     return 'offset'
-  })
-  return found
+  }
+  const end = await scanBatches(log, start.position, sizeBytes, 'checksum', visit)
+  return found ?? end.fault !== null
+}
+
+/**
+ * Tells the headers whose offsets can be believed, going over a segment without reading its records: a batch's offset lies
+ * outside its checksum, and an index that is built on a wrong one leads readers astray.
+ */
+export class HeaderSieve {
+  private held: { header: BatchHeader; position: number } | null = null
+  private expected: number
+  private epoch = INT32_MAX
+  /** Compaction has left gaps. */
+  private isSparse = false
+
+  /**
+   * @param visit called for each batch in order; `offset` is its last one, or where that is not certain the one that the
+   *              batch must begin with at least
+   */
+  constructor(
+    private readonly baseOffset: number,
+    private readonly visit: (header: BatchHeader, position: number, offset: number, isCertain: boolean) => void,
+  ) {
+    this.expected = baseOffset
+  }
+
+  /** Starts behind a batch that is certain. */
+  begin({ lastOffset, leaderEpoch }: BatchHeader): void {
+    this.expected = lastOffset + 1
+    this.epoch = leaderEpoch
+  }
+
+  push(header: BatchHeader, position: number): void {
+    this.decide(header)
+    this.held = { header, position }
+  }
+
+  end(): void {
+    this.decide(null)
+  }
+
+  private decide(follower: BatchHeader | null): void {
+    if (this.held === null) return
+    const { header, position } = this.held
+    const { baseOffset, lastOffset, recordCount, leaderEpoch } = header
+    const hasGap = baseOffset > this.expected
+    const isWhole = lastOffset - baseOffset + 1 === recordCount
+    // between its neighbors there is room for nothing but the truth; the last one has to speak for itself
+    const fits =
+      follower === null
+        ? this.isSparse || (isWhole && (!hasGap || leaderEpoch > this.epoch))
+        : lastOffset < follower.baseOffset
+    const isCertain = fits && baseOffset >= this.expected && lastOffset - this.baseOffset <= INT32_MAX
+    if (isCertain && hasGap && leaderEpoch <= this.epoch) this.isSparse = true
+    this.visit(header, position, isCertain ? lastOffset : this.expected, isCertain)
+    if (isCertain) this.begin(header)
+  }
 }

@@ -31,6 +31,13 @@ export interface LogSlice {
   fault: BatchFault | 'place' | null
 }
 
+/** A batch to start from; `next` is the one after it, where it ends before the wanted offset itself. */
+interface StartingPlace {
+  position: number
+  offset: number
+  next: { position: number; offset: number } | null
+}
+
 /** A batch's place is wrong where its offsets or its epoch do not fit what surrounds it. */
 type WalkFault = BatchFault | 'place' | null
 
@@ -81,10 +88,10 @@ export class LogReader {
     maxBytes: number,
     endOffset: number,
   ): Promise<LogSlice> {
-    const from = start < 0 ? await this.lookUp(segment, offset) : { position: start, offset }
+    const from = start < 0 ? await this.lookUp(segment, offset) : { position: start, offset, next: null }
     // batches before the wanted one are passed over by what their headers say
     let isSeeking = start < 0
-    let { position, offset: expected } = from
+    let { position, offset: expected } = from.next ?? from
     let wanted = Math.max(maxBytes, BATCH_HEADER_BYTES)
     for (;;) {
       const end = segment.sizeBytes
@@ -132,17 +139,23 @@ export class LogReader {
     }
   }
 
-  /** Where to start looking for `offset`, and which offset the batch there begins with. */
-  private async lookUp(segment: Segment, offset: number): Promise<{ position: number; offset: number }> {
+  /** Where to start looking for `offset`, which offset the batch there begins with, and the batch after it if need be. */
+  private async lookUp(segment: Segment, offset: number): Promise<StartingPlace> {
+    const start: StartingPlace = { position: 0, offset: segment.baseOffset, next: null }
     for (let isRepaired = false; ; isRepaired = true) {
       const entry = await segment.lookup(offset)
-      if (entry.position === 0) return { position: 0, offset: segment.baseOffset }
+      if (entry.position === 0) return start
       const bytes = Buffer.alloc(BATCH_HEADER_BYTES)
       const length = await segment.read(bytes, entry.position)
       const header = findHeaderFault(bytes, 0, length) === null ? readBatchHeader(bytes, 0) : null
-      if (header?.lastOffset === entry.offset) return { position: entry.position, offset: header.baseOffset }
+      if (header?.lastOffset === entry.offset) {
+        const end = entry.position + header.sizeBytes
+        const isBefore = header.lastOffset < offset && end < segment.sizeBytes
+        const next = isBefore ? { position: end, offset: header.lastOffset + 1 } : null
+        return { position: entry.position, offset: header.baseOffset, next }
+      }
       // the index is wrong, or the batch that it names is damaged
-      if (isRepaired) return { position: 0, offset: segment.baseOffset }
+      if (isRepaired) return start
       await segment.repairIndexes(true)
     }
   }

@@ -1,7 +1,8 @@
 import type { BatchFault, BatchHeader } from '../codec/record-batch.ts'
 import { storageError, systemErrorCode } from '../errors.ts'
-import { findNextBatch, scanBatches } from './batch-scanner.ts'
+import { findBatchAfterDamage, findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
+import { fitsFollower, fitsFollowerInChunk } from './damage.ts'
 import type { LogState } from './partition-log.ts'
 import { parseLogFileName, Segment, segmentFileName, type SegmentContext } from './segment.ts'
 import { readFully, writeFully, type StorageFile } from './storage.ts'
@@ -242,24 +243,38 @@ class LogRecovery {
     const { epochs } = this
     const { checkpoint } = this.request
     let position = start
+    let confirmed = -1
+    let isUnsure = false
     for (;;) {
-      const end = await scanBatches(file, position, size, 'checksum', ({ header }): BatchFault | null => {
+      const end = await scanBatches(file, position, size, 'checksum', (batch): BatchFault | null => {
+        const { header } = batch
         const lastEpoch = epochs.at(-1)?.epoch ?? -1
         const newEpoch = header.leaderEpoch > lastEpoch
         // neither field is under the checksum
         if (header.baseOffset < this.expected || header.leaderEpoch < lastEpoch) return 'offset'
         if (header.leaderEpoch > this.greatestEpoch) return 'offset'
-        if (header.baseOffset > this.expected && !(newEpoch && this.mayBeginEpoch(header))) {
-          if (checkpoint !== null && !checkpoint.sparse) return 'offset'
-          this.sawGap = true
+        const isGap = header.baseOffset > this.expected && !(newEpoch && this.mayBeginEpoch(header))
+        if (isGap && checkpoint !== null && !checkpoint.sparse) return 'offset'
+        if (checkpoint === null && batch.position !== confirmed && (newEpoch || header.baseOffset > this.expected)) {
+          const fits = fitsFollowerInChunk(batch)
+          isUnsure = fits === undefined
+          if (fits !== true) return 'offset'
         }
+        this.sawGap ||= isGap
         if (newEpoch) epochs.push({ epoch: header.leaderEpoch, startOffset: header.baseOffset })
         this.expected = header.lastOffset + 1
         return null
       })
       this.report.scannedBytes += end.position - position
       if (end.fault === null || checkpoint !== null) return end.position
-      const next = await findNextBatch(file, end.position + 1, size, this.expected)
+      if (isUnsure) {
+        isUnsure = false
+        if (await this.useSegment(later[0], (next) => fitsFollower(file, end.position, next))) {
+          position = confirmed = end.position
+          continue
+        }
+      }
+      const next = await findBatchAfterDamage(file, end.position, size, this.expected)
       if (next === null) {
         if (!(await this.holdBatches(later))) return end.position
         this.damageAt(file.path, end.position, end.fault, this.expected, later[0])
@@ -274,16 +289,26 @@ class LogRecovery {
 
   /** Whether any of these segments holds a valid batch: what comes before it is no torn tail. */
   private async holdBatches(segments: number[]): Promise<boolean> {
-    const { storage, directory } = this.context
     for (const baseOffset of segments) {
-      const file = await storage.openFile(`${directory}/${segmentFileName(baseOffset, '.log')}`, 'read')
-      try {
-        if ((await findNextBatch(file, 0, await file.size(), baseOffset)) !== null) return true
-      } finally {
-        await file.close()
-      }
+      const next = (file: StorageFile | null, size: number) => findNextBatch(file!, 0, size, baseOffset)
+      if ((await this.useSegment(baseOffset, next)) !== null) return true
     }
     return false
+  }
+
+  /** Opens the log file of a segment, if there is one, for `action`. */
+  private async useSegment<T>(
+    baseOffset: number | undefined,
+    action: (file: StorageFile | null, size: number) => Promise<T>,
+  ): Promise<T> {
+    if (baseOffset === undefined) return action(null, 0)
+    const { storage, directory } = this.context
+    const file = await storage.openFile(`${directory}/${segmentFileName(baseOffset, '.log')}`, 'read')
+    try {
+      return await action(file, await file.size())
+    } finally {
+      await file.close()
+    }
   }
 
   /** No batch has a later epoch: an open records its own before anything is appended. */

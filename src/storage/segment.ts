@@ -1,16 +1,10 @@
 import { assert } from '../assert.ts'
 import type { BatchSpan } from '../codec/batch-encoder.ts'
-import {
-  BATCH_HEADER_BYTES,
-  findHeaderFault,
-  readBatchHeader,
-  type BatchFault,
-  type BatchHeader,
-} from '../codec/record-batch.ts'
+import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader } from '../codec/record-batch.ts'
 import { systemErrorCode } from '../errors.ts'
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { IndexEntries } from './index-entries.ts'
-import { endsTruly, namesBatch } from './index-trust.ts'
+import { endsTruly, HeaderSieve, namesBatch } from './index-trust.ts'
 import { OffsetIndex } from './offset-index.ts'
 import type { SegmentPool } from './segment-pool.ts'
 import { readFully, writeFully, type OpenMode, type Storage, type StorageFile } from './storage.ts'
@@ -135,10 +129,7 @@ export class Segment {
     sizeBytes: number,
   ): void {
     this.firstTimestamp ??= maxTimestamp
-    if (maxTimestamp > this.maxTimestamp) {
-      this.maxTimestamp = maxTimestamp
-      this.maxTimestampOffset = lastOffset
-    }
+    this.rememberTimestamp(maxTimestamp, lastOffset)
     if (this.bytesSinceIndexEntry > this.context.indexIntervalBytes()) {
       files.offsetIndex.append(lastOffset, position)
       files.timeIndex.maybeAppend(this.maxTimestamp, this.maxTimestampOffset)
@@ -219,25 +210,35 @@ export class Segment {
     this.bytesSinceIndexEntry = 0
     let skip = start.position > 0
     let position = start.position
+    const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
+      if (isCertain) this.indexBatch(files, offset, header.maxTimestamp, position, header.sizeBytes)
+      else {
+        this.rememberTimestamp(header.maxTimestamp, offset)
+        this.bytesSinceIndexEntry += header.sizeBytes
+      }
+    })
     for (;;) {
       const end = await scanBatches(log, position, this.sizeBytes, 'header', ({ header, position }) => {
         if (skip) {
           skip = false
           this.bytesSinceIndexEntry = header.sizeBytes
-          if (header.maxTimestamp > this.maxTimestamp) this.rememberTimestamp(header)
-        } else this.indexBatch(files, header.lastOffset, header.maxTimestamp, position, header.sizeBytes)
+          this.rememberTimestamp(header.maxTimestamp, header.lastOffset)
+          sieve.begin(header)
+        } else sieve.push(header, position)
       })
       if (end.fault === null) break
       const next = await findNextBatch(log, end.position + 1, this.sizeBytes, this.baseOffset)
       if (next === null) break
       position = next.position
     }
+    sieve.end()
     return this.sizeBytes - start.position
   }
 
-  private rememberTimestamp(header: BatchHeader): void {
-    this.maxTimestamp = header.maxTimestamp
-    this.maxTimestampOffset = header.lastOffset
+  private rememberTimestamp(timestamp: number, offset: number): void {
+    if (timestamp <= this.maxTimestamp || offset <= this.maxTimestampOffset) return
+    this.maxTimestamp = timestamp
+    this.maxTimestampOffset = offset
   }
 
   /** Adds the closing entry to the time index, as a roll and a close do. */

@@ -27,7 +27,17 @@ async function recordsOf(directory: string, ...words: string[]): Promise<Json[]>
 
 test('the earthquakes, appended by key and timestamp to 4 partitions, are read back equal and in order per key', async () => {
   const directory = await topicIn('--partitions', '4')
-  const { code, stdout, stderr } = await runCli(['append', 't', EARTHQUAKES, '-k', 'net', '-t', 'time', '-d', directory])
+  const { code, stdout, stderr } = await runCli([
+    'append',
+    't',
+    EARTHQUAKES,
+    '-k',
+    'net',
+    '-t',
+    'time',
+    '-d',
+    directory,
+  ])
   expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
   expect(stderr).toMatch(/^appended to 't': 1,707 records, 1\.1 MB in [\d.]+ s \([\d,]+ records\/s\)\n$/)
   const events = jsonLines(readFileSync(EARTHQUAKES, 'utf8'))
@@ -83,7 +93,10 @@ test('--create creates a missing topic as asked, and leaves one that is there as
   await varve(words, { input: 'a' })
   await varve([...words, '--partitions', '9'], { input: 'b' })
   const { partitions, config } = JSON.parse(await varve(['topic', 'describe', 't', '--json', '-d', directory]))
-  expect({ partitions: partitions.length, valueCodec: config.valueCodec }).toEqual({ partitions: 3, valueCodec: 'json' })
+  expect({ partitions: partitions.length, valueCodec: config.valueCodec }).toEqual({
+    partitions: 3,
+    valueCodec: 'json',
+  })
   expect(await recordsOf(directory)).toHaveLength(2)
 })
 
@@ -94,21 +107,29 @@ test('a malformed line ends with 1, its file and number; all before it is append
   const { code, stdout, stderr } = await runCli(['append', 't', file, '--json', '-d', directory])
   expect(code).toBe(1)
   expect(stderr).toMatch(/^varve: .*\.ndjson:4: not JSON: .*; appended before it: 2 records\n$/)
-  expect(JSON.parse(stdout).error).toMatchObject({ code: 'INVALID_LINE', details: { path: file, line: 4, appended: 2 } })
+  expect(JSON.parse(stdout).error).toMatchObject({
+    code: 'INVALID_LINE',
+    details: { path: file, line: 4, appended: 2 },
+  })
   expect((await recordsOf(directory)).map(({ value }) => value as unknown)).toEqual([{ a: 1 }, { a: 2 }])
 })
 
 test('--skip-invalid goes on without the lines that are no records, names the first ones and counts all', async () => {
   const directory = await topicIn()
   const input = Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? `{"k":${i}}` : 'no')).join('\n')
-  const { code, stderr } = await runCli(['append', 't', '--format', 'json', '-k', 'k', '--skip-invalid', '-d', directory], {
-    input,
-  })
+  const { code, stderr } = await runCli(
+    ['append', 't', '--format', 'json', '-k', 'k', '--skip-invalid', '-d', directory],
+    {
+      input,
+    },
+  )
   expect(code).toBe(0)
   expect(stderr).toMatch(/^varve: stdin:2: skipped: not JSON/)
   expect(stderr).toMatch(/records\/s\); 20 lines skipped\n$/)
   expect(stderr.split('\n')).toHaveLength(10 + 1 + 1 + 1)
-  expect((await recordsOf(directory)).map(({ key }) => Number(key))).toEqual(Array.from({ length: 20 }, (_, i) => i * 2))
+  expect((await recordsOf(directory)).map(({ key }) => Number(key))).toEqual(
+    Array.from({ length: 20 }, (_, i) => i * 2),
+  )
 })
 
 test('a record that the log refuses is named by its line; those before it are appended, and none after it', async () => {
@@ -193,7 +214,10 @@ test('every flush mode appends everything', async () => {
 test('a file that cannot be read is said so, and creates nothing', async () => {
   const directory = temporaryDirectory()
   const { code, stderr } = await runCli(['append', 't', '/nowhere/x.ndjson', '--create', '-d', directory])
-  expect({ code, stderr }).toEqual({ code: 1, stderr: "varve: cannot read '/nowhere/x.ndjson': no such file or directory\n" })
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: "varve: cannot read '/nowhere/x.ndjson': no such file or directory\n",
+  })
   expect((await runCli(['topic', 'list', '-d', directory])).code).toBe(3)
 })
 
@@ -228,7 +252,10 @@ test('Ctrl-C ends an append in order: what was read is appended, the log is clos
   await outputOfFollower(directory, 'second')
   child.kill('SIGINT')
   const { code, stderr } = await resultOf(child)
-  expect({ code, stderr }).toEqual({ code: 130, stderr: expect.stringMatching(/^interrupted: appended to 't': 2 records/) })
+  expect({ code, stderr }).toEqual({
+    code: 130,
+    stderr: expect.stringMatching(/^interrupted: appended to 't': 2 records/),
+  })
   expect(await recordsOf(directory)).toHaveLength(2)
 })
 
@@ -269,7 +296,17 @@ test.skipIf(process.platform !== 'linux')(
   'a terminal shows a bar with rate and time left, and ends with the summary',
   async () => {
     const directory = await topicIn()
-    const { code, stdout } = await runInTerminal(['append', 't', EARTHQUAKES, '--flush', 'each', '-b', '5', '-d', directory])
+    const { code, stdout } = await runInTerminal([
+      'append',
+      't',
+      EARTHQUAKES,
+      '--flush',
+      'each',
+      '-b',
+      '5',
+      '-d',
+      directory,
+    ])
     expect(code).toBe(0)
     expect(stdout).toMatch(/░+ 0%/)
     expect(stdout).toMatch(/█+░* \d+% {2}[\d.]+ [kM]B {2}[\d,]+ records {2}[\d,]+ records\/s {2}\d+s left/)

@@ -75,7 +75,9 @@ test('damage is listed where it is, what follows is read, and the exit code is 1
     { kind: 'damage', position: second.position, nextPosition: third.position, reason: 'checksum' },
     { kind: 'batch', baseOffset: 4, crcOk: true },
   ])
-  expect((await runCli(['dump', `${path}.log`])).stdout).toMatch(/crc [0-9a-f]{8} WRONG\n\d+\tDAMAGED\tup to \d+\tchecksum\n/)
+  expect((await runCli(['dump', `${path}.log`])).stdout).toMatch(
+    /crc [0-9a-f]{8} WRONG\n\d+\tDAMAGED\tup to \d+\tchecksum\n/,
+  )
 })
 
 test('a file that is missing, a directory and a file of another kind are said so with 1', async () => {
@@ -85,7 +87,10 @@ test('a file that is missing, a directory and a file of another kind are said so
     stderr: `varve: cannot read '${path}.nope': no such file or directory\n`,
   })
   const directory = path.replace(/\/0+$/, '')
-  expect(await runCli(['dump', directory])).toMatchObject({ code: 1, stderr: expect.stringContaining('it is a directory') })
+  expect(await runCli(['dump', directory])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('it is a directory'),
+  })
   const other = await runCli(['dump', `${directory}/partition.metadata`, '--json'])
   expect(other.code).not.toBe(0)
   expect(other.stderr).toMatch(/^varve: [^\n]*partition\.metadata[^\n]*\n$/)

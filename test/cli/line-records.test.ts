@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest'
 import { LineFault, lineRecords, type LineFormat, type LineRecordOptions } from '../../src/cli/line-records.ts'
 
-function record(line: string | Buffer, options: LineRecordOptions = {}, format: LineFormat = 'json', valueCodec = 'msgpack') {
+function record(
+  line: string | Buffer,
+  options: LineRecordOptions = {},
+  format: LineFormat = 'json',
+  valueCodec = 'msgpack',
+) {
   return lineRecords(format, valueCodec, options)(Buffer.from(line))
 }
 
@@ -49,7 +54,8 @@ test('JSON is parsed for codecs that hold data, and kept to the byte for those t
 })
 
 test('null is a record without a value, under every codec', () => {
-  for (const codec of ['msgpack', 'json', 'string', 'bytes']) expect(record(' null ', {}, 'json', codec)?.value).toBe(null)
+  for (const codec of ['msgpack', 'json', 'string', 'bytes'])
+    expect(record(' null ', {}, 'json', codec)?.value).toBe(null)
 })
 
 test('a blank line between JSON values is no record; between lines of text it is an empty one', () => {

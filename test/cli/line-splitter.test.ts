@@ -25,7 +25,9 @@ test('a byte order mark is left out in front of the first line only', () => {
 })
 
 test('lines are the same however the bytes come', () => {
-  const text = fc.array(fc.constantFrom('a', 'ü', '€', '\n', '\r\n', '\r', ''), { maxLength: 40 }).map((parts) => parts.join(''))
+  const text = fc
+    .array(fc.constantFrom('a', 'ü', '€', '\n', '\r\n', '\r', ''), { maxLength: 40 })
+    .map((parts) => parts.join(''))
   fc.assert(
     fc.property(text, fc.array(fc.nat(12), { maxLength: 40 }), (whole, sizes) => {
       const bytes = Buffer.from(whole)

@@ -89,7 +89,10 @@ test('where there is no log every command that needs one ends with 3, says so an
   ]
   const results = await Promise.all(commands.map((words) => runCli([...words, '-d', directory])))
   for (const { code, stderr } of results) {
-    expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining(`varve: there is no log in '${directory}': `) })
+    expect({ code, stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringContaining(`varve: there is no log in '${directory}': `),
+    })
     expect(stderr.split('\n')).toHaveLength(2)
   }
   expect((await runCli(['verify', directory])).stderr).toBe(`varve: there is no directory '${directory}'\n`)

@@ -78,7 +78,9 @@ test('a missing topic ends with 3 and names the topics there are', async () => {
   const directory = await logWith([])
   const { code, stdout, stderr } = await runCli(['read', 'u', '--json', '-d', directory])
   expect(code).toBe(3)
-  expect(stderr).toMatch(/^varve: there is no topic 'u' in '.*' \(topics there: t\): `varve topic create u -d .*` creates it\n$/)
+  expect(stderr).toMatch(
+    /^varve: there is no topic 'u' in '.*' \(topics there: t\): `varve topic create u -d .*` creates it\n$/,
+  )
   expect(JSON.parse(stdout).error).toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION', details: { topic: 'u' } })
 })
 
@@ -100,7 +102,15 @@ test('--json gives every field, and marks the bytes that are not text', async ()
     { valueCodec: 'json' },
   )
   expect(await read(directory)).toEqual([
-    { topic: 't', partition: 0, offset: 0, timestamp: NOON, key: 'k', value: { a: [1, null] }, headers: { h: 'x', none: null } },
+    {
+      topic: 't',
+      partition: 0,
+      offset: 0,
+      timestamp: NOON,
+      key: 'k',
+      value: { a: [1, null] },
+      headers: { h: 'x', none: null },
+    },
     {
       topic: 't',
       partition: 0,
@@ -133,13 +143,28 @@ test("bytes that the topic's codec cannot read are shown as they are, and do not
       valueCodec: 'bytes',
     },
   )
-  expect(await read(directory)).toMatchObject([{ value: '{"a":1}' }, { value: 'wQ==', valueEncoding: 'base64' }, { value: '2' }])
+  expect(await read(directory)).toMatchObject([
+    { value: '{"a":1}' },
+    { value: 'wQ==', valueEncoding: 'base64' },
+    { value: '2' },
+  ])
   expect(await read(directory, '--value-codec', 'json')).toMatchObject([
     { value: { a: 1 } },
     { valueEncoding: 'base64' },
     { value: 2 },
   ])
-  const formatted = await varve(['read', 't', '--value-codec', 'json', '--format', '%v %S\\n', '--max', '1', '-d', directory])
+  const formatted = await varve([
+    'read',
+    't',
+    '--value-codec',
+    'json',
+    '--format',
+    '%v %S\\n',
+    '--max',
+    '1',
+    '-d',
+    directory,
+  ])
   expect(formatted).toBe('{"a":1} 7\n')
 })
 
@@ -149,13 +174,17 @@ test("a topic whose codec is a program's own shows its values as bytes", async (
     decode: (bytes: Buffer) => bytes.toString().slice(1, -1),
   }
   const directory = await logWith([{ value: 'x' }], { valueCodec: own })
-  expect(await read(directory)).toMatchObject([{ value: Buffer.from('<x>').toString('base64'), valueEncoding: 'base64' }])
+  expect(await read(directory)).toMatchObject([
+    { value: Buffer.from('<x>').toString('base64'), valueEncoding: 'base64' },
+  ])
   expect(await read(directory, '--value-codec', 'string')).toMatchObject([{ value: '<x>' }])
 })
 
 test('into a pipe a record is one line of five cells parted by tabs, whatever it holds', async () => {
   const values = [{ a: 1 }, 'two\nlines\tand a tab', null, 7]
-  const directory = await logWith(values.map((value, i) => ({ value, timestamp: NOON, ...(i > 0 && { key: `k\n${i}` }) })))
+  const directory = await logWith(
+    values.map((value, i) => ({ value, timestamp: NOON, ...(i > 0 && { key: `k\n${i}` }) })),
+  )
   const lines = (await varve(['read', 't', '-d', directory])).split('\n')
   expect(lines).toEqual([
     '0\t0\t2026-01-31T12:00:00.000Z\t\t{"a":1}',

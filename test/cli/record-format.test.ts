@@ -38,7 +38,11 @@ test('escapes are those of a shell string; other text stands as it is', () => {
 })
 
 test('bytes go out as they are', () => {
-  const raw = { ...fields, keyBytes: Buffer.from([0xff]), valueBytes: Buffer.from([0xfe, 0]) } as unknown as ConsumerRecord
+  const raw = {
+    ...fields,
+    keyBytes: Buffer.from([0xff]),
+    valueBytes: Buffer.from([0xfe, 0]),
+  } as unknown as ConsumerRecord
   expect(compileFormat('%k%v\\xfd', valueDecoder('bytes'))(raw)).toEqual(Buffer.from([0xff, 0xfe, 0, 0xfd]))
 })
 

@@ -4,7 +4,18 @@ import { EARTHQUAKES, jsonLines, runCli, runInTerminal, temporaryDirectory, varv
 
 async function earthquakes(partitions: number): Promise<string> {
   const directory = temporaryDirectory()
-  const words = ['append', 'quakes', EARTHQUAKES, '--create', '--partitions', String(partitions), '-k', 'net', '-t', 'time']
+  const words = [
+    'append',
+    'quakes',
+    EARTHQUAKES,
+    '--create',
+    '--partitions',
+    String(partitions),
+    '-k',
+    'net',
+    '-t',
+    'time',
+  ]
   await varve([...words, '-d', directory])
   return directory
 }
@@ -16,7 +27,8 @@ test('a replay by time gives all that was appended, in the order it happened, an
   expect(stderr).toMatch(/^replayed 'quakes': 1,707 records, [\d.]+ kB in [\d.]+ s \([\d,]+ records\/s\)\n$/)
   const values = jsonLines(stdout).map(({ value }) => value as { time: number; id: string })
   const events = jsonLines(readFileSync(EARTHQUAKES, 'utf8'))
-  const inOrder = (list: { time: number; id: string }[]) => [...list].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
+  const inOrder = (list: { time: number; id: string }[]) =>
+    [...list].sort((a, b) => a.time - b.time || (a.id < b.id ? -1 : 1))
   expect(values.map(({ time }) => time)).toEqual(inOrder(values).map(({ time }) => time))
   expect(inOrder(values)).toEqual(inOrder(events))
 })
@@ -24,7 +36,11 @@ test('a replay by time gives all that was appended, in the order it happened, an
 test('--quiet reads everything and prints the summary alone, as JSON with --json', async () => {
   const directory = await earthquakes(2)
   const quiet = await runCli(['replay', 'quakes', '--quiet', '-d', directory])
-  expect(quiet).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching(/^replayed 'quakes': 1,707 records/) })
+  expect(quiet).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: expect.stringMatching(/^replayed 'quakes': 1,707 records/),
+  })
   const json = await runCli(['replay', 'quakes', '--quiet', '--json', '--max', '7', '-d', directory])
   expect(json).toMatchObject({ code: 0, stderr: '' })
   expect(JSON.parse(json.stdout)).toMatchObject({ topic: 'quakes', records: 7, recordsPerSecond: expect.any(Number) })
@@ -38,7 +54,10 @@ test('a missing topic ends with 3', async () => {
 })
 
 test('--follow is not for a replay, which ends', async () => {
-  expect(await runCli(['replay', 'quakes', '--follow'])).toMatchObject({ code: 2, stderr: "varve: unknown option '--follow'\n" })
+  expect(await runCli(['replay', 'quakes', '--follow'])).toMatchObject({
+    code: 2,
+    stderr: "varve: unknown option '--follow'\n",
+  })
 })
 
 // reason: `script`, which makes the terminal, takes other options elsewhere

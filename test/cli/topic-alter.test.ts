@@ -10,7 +10,19 @@ async function newTopic(): Promise<string> {
 
 test('it changes what is named, keeps the rest, and says what is new', async () => {
   const directory = await newTopic()
-  const said = await varve(['topic', 'alter', 't', '-p', '3', '-c', 'retention.ms=1000', '-c', 'flush=each', '-d', directory])
+  const said = await varve([
+    'topic',
+    'alter',
+    't',
+    '-p',
+    '3',
+    '-c',
+    'retention.ms=1000',
+    '-c',
+    'flush=each',
+    '-d',
+    directory,
+  ])
   expect(said).toBe("topic 't' now has 3 partitions, retentionMs=1000, flush=each\n")
   const { partitions, config } = JSON.parse(await varve(['topic', 'describe', 't', '--json', '-d', directory]))
   expect(partitions).toHaveLength(3)

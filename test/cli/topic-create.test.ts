@@ -8,8 +8,26 @@ async function describe(directory: string, topic: string): Promise<Json> {
 
 test('a topic gets the partitions and configuration asked for, by either kind of name, and says so', async () => {
   const directory = temporaryDirectory()
-  const words = ['topic', 'create', 'orders', '-p', '4', '-c', 'retention.ms=604800000', '--config', 'segmentBytes=1048576']
-  const { code, stdout, stderr } = await runCli([...words, '-c', 'flush=10ms', '-c', 'value.codec=json', '-d', directory])
+  const words = [
+    'topic',
+    'create',
+    'orders',
+    '-p',
+    '4',
+    '-c',
+    'retention.ms=604800000',
+    '--config',
+    'segmentBytes=1048576',
+  ]
+  const { code, stdout, stderr } = await runCli([
+    ...words,
+    '-c',
+    'flush=10ms',
+    '-c',
+    'value.codec=json',
+    '-d',
+    directory,
+  ])
   expect({ code, stdout, stderr }).toEqual({
     code: 0,
     stdout: `created topic 'orders' with 4 partitions in '${directory}'\n`,
@@ -17,7 +35,12 @@ test('a topic gets the partitions and configuration asked for, by either kind of
   })
   const { partitions, config } = await describe(directory, 'orders')
   expect(partitions).toHaveLength(4)
-  expect(config).toMatchObject({ retentionMs: 604_800_000, segmentBytes: 1_048_576, flush: { ms: 10 }, valueCodec: 'json' })
+  expect(config).toMatchObject({
+    retentionMs: 604_800_000,
+    segmentBytes: 1_048_576,
+    flush: { ms: 10 },
+    valueCodec: 'json',
+  })
 })
 
 test('--json prints the description', async () => {
@@ -69,7 +92,8 @@ test('records that belong to no topic are not taken for the new one: adopt is of
   const directory = temporaryDirectory()
   await varve(['append', 'a', '--create', '-d', directory], { input: 'x' })
   mkdirSync(`${directory}/b-0`)
-  for (const name of readdirSync(`${directory}/a-0`)) copyFileSync(`${directory}/a-0/${name}`, `${directory}/b-0/${name}`)
+  for (const name of readdirSync(`${directory}/a-0`))
+    copyFileSync(`${directory}/a-0/${name}`, `${directory}/b-0/${name}`)
   const { code, stderr } = await runCli(['topic', 'create', 'b', '-d', directory])
   expect({ code, stderr }).toEqual({
     code: 1,

@@ -10,7 +10,9 @@ async function topicWithRecords(): Promise<string> {
 
 test('with --yes the topic is gone, its files too', async () => {
   const directory = await topicWithRecords()
-  expect(await varve(['topic', 'delete', 't', '--yes', '-d', directory])).toMatch(/^deleted topic 't' \(2 records, \d+ B\)\n$/)
+  expect(await varve(['topic', 'delete', 't', '--yes', '-d', directory])).toMatch(
+    /^deleted topic 't' \(2 records, \d+ B\)\n$/,
+  )
   expect(existsSync(`${directory}/t-0`)).toBe(false)
   expect((await runCli(['read', 't', '-d', directory])).code).toBe(3)
 })

@@ -3,7 +3,9 @@ import { runCli, temporaryDirectory, varve } from '../helpers/run-cli.ts'
 
 test('into a pipe it gives a line for each partition and each configuration, and which of these were set', async () => {
   const directory = temporaryDirectory()
-  await varve(['append', 't', '--create', '--partitions', '2', '-p', '1', '-c', 'retentionMs=5', '-d', directory], { input: 'x' })
+  await varve(['append', 't', '--create', '--partitions', '2', '-p', '1', '-c', 'retentionMs=5', '-d', directory], {
+    input: 'x',
+  })
   const lines = (await varve(['topic', 'describe', 't', '-d', directory])).split('\n')
   expect(lines[0]).toBe(`partition\t0\t0\t0\t0\t1\t0\t${directory}/t-0`)
   expect(lines[1]).toMatch(new RegExp(`^partition\t1\t0\t1\t\\d+\t1\t0\t${directory}/t-1$`))

@@ -20,7 +20,10 @@ test('a log without topics is no error', async () => {
     stdout: '',
     stderr: expect.stringContaining('no topics in'),
   })
-  expect(JSON.parse(await varve(['topic', 'list', '--json', '-d', directory]))).toEqual({ topics: [], unknownDirectories: [] })
+  expect(JSON.parse(await varve(['topic', 'list', '--json', '-d', directory]))).toEqual({
+    topics: [],
+    unknownDirectories: [],
+  })
 })
 
 test('it works beside a live writer and shows what that has appended', async () => {

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest'
-import { countOf, formatBytes, formatCount, formatRate, formatSeconds, formatTime, parseTime } from '../../src/cli/units.ts'
+import {
+  countOf,
+  formatBytes,
+  formatCount,
+  formatRate,
+  formatSeconds,
+  formatTime,
+  parseTime,
+} from '../../src/cli/units.ts'
 
 test('counts have separators, and nouns a plural', () => {
   expect(formatCount(1234567)).toBe('1,234,567')
@@ -25,7 +33,13 @@ test('sizes have two or three digits and a unit of powers of 1000', () => {
 })
 
 test('durations are read at a glance', () => {
-  expect([0.208, 9.999, 12.34, 59.94, 245.2].map(formatSeconds)).toEqual(['0.21 s', '10.00 s', '12.3 s', '59.9 s', '4 min 05 s'])
+  expect([0.208, 9.999, 12.34, 59.94, 245.2].map(formatSeconds)).toEqual([
+    '0.21 s',
+    '10.00 s',
+    '12.3 s',
+    '59.9 s',
+    '4 min 05 s',
+  ])
 })
 
 test('a rate is records, bytes, time and records per second', () => {

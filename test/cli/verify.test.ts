@@ -75,7 +75,10 @@ test('it works beside a live writer', async () => {
 
 test('a directory that is missing ends with 3, and one that holds no log does not end with 0', async () => {
   const directory = temporaryDirectory()
-  expect(await runCli(['verify', directory, '--json'])).toMatchObject({ code: 3, stdout: expect.stringContaining('"NO_LOG"') })
+  expect(await runCli(['verify', directory, '--json'])).toMatchObject({
+    code: 3,
+    stdout: expect.stringContaining('"NO_LOG"'),
+  })
   const parent = directory.replace(/\/events$/, '')
   const { code, stderr } = await runCli(['verify', parent])
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^varve: [^\n]*holds no log[^\n]*\n$/) })

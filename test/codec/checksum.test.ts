@@ -56,14 +56,20 @@ test('covers the bytes from start up to end and no others', () => {
   )
 })
 
-test.each([[-1, 4], [3, 2], [0, 11], [Number.NaN, 4]])('refuses the range %d to %d of 10 bytes', (start, end) => {
+test.each([
+  [-1, 4],
+  [3, 2],
+  [0, 11],
+  [Number.NaN, 4],
+])('refuses the range %d to %d of 10 bytes', (start, end) => {
   expect(() => crc32c(new Uint8Array(10), start, end)).toThrow('invariant broken: checksum of')
 })
 
 test('gives the same without @node-rs/crc32', async () => {
   const withoutNative = await checksumWith({ error: new Error('not installed') })
   const bytes = Uint8Array.from({ length: 5000 }, (_, i) => i * 7)
-  for (const length of [9, 512, 5000]) expect(withoutNative(bytes, 0, length)).toBe(definition(bytes.subarray(0, length)))
+  for (const length of [9, 512, 5000])
+    expect(withoutNative(bytes, 0, length)).toBe(definition(bytes.subarray(0, length)))
 })
 
 test('asks @node-rs/crc32, when installed, for long ranges only', async () => {

@@ -91,5 +91,7 @@ test('the zstd of node:zlib is preferred to a package, and given one frame and w
 test('a node:zlib that says nothing of a frame cut short does not hide it', async () => {
   const builtIn = { zstdCompressSync: () => ZSTD_SAMPLE, zstdDecompressSync: () => SAMPLE_CONTENT }
   const { decompress } = await compressionWith({}, builtIn)
-  expect(() => decompress('zstd', ZSTD_SAMPLE.subarray(0, -1), SAMPLE_CONTENT.length)).toThrow('frame that is cut short')
+  expect(() => decompress('zstd', ZSTD_SAMPLE.subarray(0, -1), SAMPLE_CONTENT.length)).toThrow(
+    'frame that is cut short',
+  )
 })

@@ -1,12 +1,23 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
-  assertCompressionAvailable, compress, compressionIds, compressionTypeOf, compressionTypes, decompress, isCompressionAvailable,
+  assertCompressionAvailable,
+  compress,
+  compressionIds,
+  compressionTypeOf,
+  compressionTypes,
+  decompress,
+  isCompressionAvailable,
   type CompressionType,
 } from '../../src/codec/compression.ts'
 import { VarveError } from '../../src/errors.ts'
 import {
-  GZIP_SAMPLE, LZ4_INDEPENDENT_SAMPLE, LZ4_LINKED_SAMPLE, SAMPLE_CONTENT, ZSTD_SAMPLE, ZSTD_STREAMED_SAMPLE,
+  GZIP_SAMPLE,
+  LZ4_INDEPENDENT_SAMPLE,
+  LZ4_LINKED_SAMPLE,
+  SAMPLE_CONTENT,
+  ZSTD_SAMPLE,
+  ZSTD_STREAMED_SAMPLE,
 } from './compression.samples.ts'
 
 const LIMIT = 1024 * 1024
@@ -64,7 +75,9 @@ describe.each(compressionTypes)('%s', (type) => {
   })
 
   test('keeps to the limit, to the byte', () => {
-    const incompressible = Buffer.from(Array.from({ length: 70_000 }, (_, i) => Math.imul(i ^ (i >>> 7), 0x9e3779b1) >>> 24))
+    const incompressible = Buffer.from(
+      Array.from({ length: 70_000 }, (_, i) => Math.imul(i ^ (i >>> 7), 0x9e3779b1) >>> 24),
+    )
     for (const content of [SAMPLE_CONTENT, incompressible, Buffer.alloc(300_000), Buffer.from('xy')]) {
       const compressed = compress(type, content)
       expect(decompress(type, compressed, content.length).length).toBe(content.length)
@@ -127,7 +140,9 @@ describe('what Kafka clients write can be read:', () => {
   test('snappy with and without framing, and streams one after another', () => {
     expect(decompress('snappy', SNAPPY_STREAM, LIMIT).toString()).toBe('PLAINDATA')
     expect(decompress('snappy', SNAPPY_RAW, LIMIT).toString()).toBe('REPEAT'.repeat(6))
-    expect(decompress('snappy', Buffer.concat([SNAPPY_STREAM, SNAPPY_STREAM]), LIMIT).toString()).toBe('PLAINDATAPLAINDATA')
+    expect(decompress('snappy', Buffer.concat([SNAPPY_STREAM, SNAPPY_STREAM]), LIMIT).toString()).toBe(
+      'PLAINDATAPLAINDATA',
+    )
   })
 
   test('gzip members and Zstandard frames one after another, some of them skippable', () => {
@@ -148,7 +163,9 @@ describe('what is written is in the form that Kafka clients read:', () => {
     const sizes: number[] = []
     for (let at = 16; at < stream.length; at += 4 + stream.readInt32BE(at)) {
       // the block's own size, a varint of 3 bytes above 16,383
-      sizes.push((stream[at + 4] & 0x7f) | ((stream[at + 5] & 0x7f) << 7) | (stream[at + 5] > 127 ? stream[at + 6] << 14 : 0))
+      sizes.push(
+        (stream[at + 4] & 0x7f) | ((stream[at + 5] & 0x7f) << 7) | (stream[at + 5] > 127 ? stream[at + 6] << 14 : 0),
+      )
     }
     expect(sizes).toEqual([32768, 32768, 32768, 32768, 32768, 32768, SAMPLE_CONTENT.length - 6 * 32768])
   })

@@ -51,15 +51,18 @@ test('murmur3 partitions drop the top bit', () => {
   expect(partitionForKey('murmur3', utf8('test'), 1000)).toBe(659)
 })
 
-test.each<KeyHasher>(['murmur2', 'murmur3', 'crc32'])('%s gives every key one partition of those there are', (hasher) => {
-  fc.assert(
-    fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 10_000 }), (key, partitions) => {
-      const partition = partitionForKey(hasher, key, partitions)
-      expect(Number.isInteger(partition) && partition >= 0 && partition < partitions).toBe(true)
-      expect(partitionForKey(hasher, Buffer.concat([Buffer.of(9), key]).subarray(1), partitions)).toBe(partition)
-    }),
-  )
-})
+test.each<KeyHasher>(['murmur2', 'murmur3', 'crc32'])(
+  '%s gives every key one partition of those there are',
+  (hasher) => {
+    fc.assert(
+      fc.property(fc.uint8Array(), fc.integer({ min: 1, max: 10_000 }), (key, partitions) => {
+        const partition = partitionForKey(hasher, key, partitions)
+        expect(Number.isInteger(partition) && partition >= 0 && partition < partitions).toBe(true)
+        expect(partitionForKey(hasher, Buffer.concat([Buffer.of(9), key]).subarray(1), partitions)).toBe(partition)
+      }),
+    )
+  },
+)
 
 test('a topic without partitions has none for a key', () => {
   expect(() => partitionForKey('murmur2', utf8('a'), 0)).toThrow('invariant broken')

@@ -29,7 +29,9 @@ test('every part of a frame must be there, and nothing behind it', () => {
     for (let length = 0; length < frame.length; length++) {
       expect(() => checkLz4Frame(frame.subarray(0, length), 2 ** 30), `${length}`).toThrow('LZ4')
     }
-    expect(() => checkLz4Frame(Buffer.concat([frame, Buffer.alloc(1)]), 2 ** 30)).toThrow('does not end where its bytes end')
+    expect(() => checkLz4Frame(Buffer.concat([frame, Buffer.alloc(1)]), 2 ** 30)).toThrow(
+      'does not end where its bytes end',
+    )
   }
 })
 

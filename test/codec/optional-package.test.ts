@@ -7,5 +7,7 @@ test('a package that is installed is loaded', () => {
 })
 
 test('a package that is not installed gives the reason instead of throwing', () => {
-  expect(loadOptional('no-such-package')).toEqual({ error: expect.objectContaining({ code: 'MODULE_NOT_FOUND' }) as unknown })
+  expect(loadOptional('no-such-package')).toEqual({
+    error: expect.objectContaining({ code: 'MODULE_NOT_FOUND' }) as unknown,
+  })
 })

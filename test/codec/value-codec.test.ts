@@ -80,10 +80,17 @@ test('a value that encodes another one on its way is not confused by it', () => 
       return { inner: Buffer.from(codec.encode(this.inner)) }
     }
   }
-  const value = { before: 'x'.repeat(5000), nested: [new Envelope({ a: 1 }), new Envelope(new Envelope('deep'))], after: 2 }
+  const value = {
+    before: 'x'.repeat(5000),
+    nested: [new Envelope({ a: 1 }), new Envelope(new Envelope('deep'))],
+    after: 2,
+  }
   const result = stored('msgpack', value) as { before: string; nested: { inner: Buffer }[]; after: number }
   expect([result.before, result.after]).toEqual([value.before, 2])
-  expect(result.nested.map(({ inner }) => unpack(inner) as unknown)).toEqual([{ a: 1 }, { inner: expect.any(Buffer) as unknown }])
+  expect(result.nested.map(({ inner }) => unpack(inner) as unknown)).toEqual([
+    { a: 1 },
+    { inner: expect.any(Buffer) as unknown },
+  ])
 })
 
 test('an object may have more keys than 16 bits count', () => {
@@ -129,15 +136,18 @@ test('the reason stays with the refusal, and the next value is not affected', ()
   expect(codec.decode(Buffer.from(codec.encode({ fine: true })))).toEqual({ fine: true })
 })
 
-test.each<[ValueCodecName, string]>([['msgpack', '93'], ['msgpack', ''], ['msgpack', '0102'], ['json', '7b'], ['json', '']])(
-  '%s says so when it cannot read the bytes %j',
-  (name, hex) => {
-    const read = () => resolveValueCodec(name).decode(Buffer.from(hex, 'hex'))
-    expect(read).toThrow(VarveError)
-    expect(read).toThrow(expect.objectContaining({ code: 'INVALID_RECORD', cause: expect.any(Error) as unknown }))
-    expect(read).toThrow(`the ${name} value codec cannot read these ${hex.length / 2} bytes`)
-  },
-)
+test.each<[ValueCodecName, string]>([
+  ['msgpack', '93'],
+  ['msgpack', ''],
+  ['msgpack', '0102'],
+  ['json', '7b'],
+  ['json', ''],
+])('%s says so when it cannot read the bytes %j', (name, hex) => {
+  const read = () => resolveValueCodec(name).decode(Buffer.from(hex, 'hex'))
+  expect(read).toThrow(VarveError)
+  expect(read).toThrow(expect.objectContaining({ code: 'INVALID_RECORD', cause: expect.any(Error) as unknown }))
+  expect(read).toThrow(`the ${name} value codec cannot read these ${hex.length / 2} bytes`)
+})
 
 test('a stored __proto__ key does not become a prototype', () => {
   const hostile = JSON.parse('{"__proto__":{"admin":true}}') as object

@@ -7,13 +7,13 @@ const BLOCK = 128 * 1024
 const SKIPPABLE = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9])
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd]
 
-test.each([['with content size and checksum', ZSTD_SAMPLE], ['without either', ZSTD_STREAMED_SAMPLE]])(
-  'a frame %s is found whole, with a bound in blocks of 128 KiB',
-  (_, frame) => {
-    expect(findZstdFrames(frame)).toEqual([{ start: 0, end: frame.length, maxOutput: 2 * BLOCK }])
-    expect(2 * BLOCK).toBeGreaterThanOrEqual(SAMPLE_CONTENT.length)
-  },
-)
+test.each([
+  ['with content size and checksum', ZSTD_SAMPLE],
+  ['without either', ZSTD_STREAMED_SAMPLE],
+])('a frame %s is found whole, with a bound in blocks of 128 KiB', (_, frame) => {
+  expect(findZstdFrames(frame)).toEqual([{ start: 0, end: frame.length, maxOutput: 2 * BLOCK }])
+  expect(2 * BLOCK).toBeGreaterThanOrEqual(SAMPLE_CONTENT.length)
+})
 
 test('what this machine writes is one frame', () => {
   for (const size of [0, 1, 300, 70_000, 5_000_000]) {
@@ -35,7 +35,21 @@ test('frames are told apart, and skippable ones left out', () => {
 
 test('raw and repeated blocks count for what they hold', () => {
   // window of 1 KiB; a raw block of 3 bytes; a last block of one byte 1,000 times
-  const frame = Buffer.from([...MAGIC, 0, 0, 3 << 3, 0, 0, 1, 2, 3, ((1000 << 3) & 0xff) | (1 << 1) | 1, 1000 >> 5, 0, 7])
+  const frame = Buffer.from([
+    ...MAGIC,
+    0,
+    0,
+    3 << 3,
+    0,
+    0,
+    1,
+    2,
+    3,
+    ((1000 << 3) & 0xff) | (1 << 1) | 1,
+    1000 >> 5,
+    0,
+    7,
+  ])
   expect(findZstdFrames(frame)).toEqual([{ start: 0, end: frame.length, maxOutput: 1003 }])
 })
 
@@ -56,7 +70,9 @@ test('every size of the optional fields is stepped over', () => {
 test('every part of a frame must be there', () => {
   for (const frame of [ZSTD_SAMPLE, ZSTD_STREAMED_SAMPLE, SKIPPABLE]) {
     for (let length = 1; length < frame.length; length++) {
-      expect(() => findZstdFrames(frame.subarray(0, length)), `${length}`).toThrow('a Zstandard frame that is cut short')
+      expect(() => findZstdFrames(frame.subarray(0, length)), `${length}`).toThrow(
+        'a Zstandard frame that is cut short',
+      )
     }
   }
 })

@@ -1,88 +1,36 @@
 /**
  * The power goes at every moment of random runs, and takes any part of what was not synced.
  *
- * Every state is reproducible: `CRASH_SEED=<seed> npx vitest run test/crash/power-cut.test.ts` repeats the run that
- * failed, and with `CRASH_STATE=<number>` too only the state that failed in it.
+ * A failure says how to repeat it; see `crashCampaign`.
  */
-import { afterAll, describe, expect, test } from 'vitest'
-import type { Flush } from '../../src/engine/flush.ts'
-import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { checkGoesOn, checkRecovered, DIRECTORY, openOn } from '../helpers/crash-oracle.ts'
-import { CrashScript } from '../helpers/crash-script.ts'
+import { checkGoesOn, checkRecovered, openOn } from '../helpers/crash-oracle.ts'
+import { crashCampaign } from '../helpers/crash-campaign.ts'
 import { powerCuts, tailCuts } from '../helpers/power-cuts.ts'
-import { SeededRandom } from '../helpers/seeded-random.ts'
 
-const WINDOWS: Flush[] = [{ ms: 10 }, { ms: 40, records: 4 }, { ms: 40, bytes: 400 }]
-const MODES: [name: string, flushes: Flush[]][] = [
-  ["'each'", ['each']],
-  ["'group'", ['group']],
-  ['a window', WINDOWS],
-  ["'os'", ['os']],
-  ['all modes mixed', ['each', 'group', 'os', ...WINDOWS]],
-]
-const RUNS = Number(process.env['CRASH_RUNS'] ?? 8)
-const STEPS = 40
+/** Random parts of what is not synced, for each moment. */
 const DRAWS = 3
-const TAIL_SHARE = 0.05
+/** Of the bytes at which the tail can be cut, how many are tried: all of them in one moment out of this many. */
+const EVERY_BYTE_ONE_IN = 40
+const SHARE_OF_BYTES = 0.01
+/** What goes on after a recovery is looked at in one state out of this many. */
+const GO_ON_ONE_IN = 3
 
-const given = process.env['CRASH_SEED'] === undefined ? undefined : Number(process.env['CRASH_SEED'])
-const onlyState = process.env['CRASH_STATE'] === undefined ? undefined : Number(process.env['CRASH_STATE'])
-const baseSeed = given ?? new SeededRandom().below(2 ** 24) * MODES.length
-let states = 0
-
-describe('after a power cut', () => {
-  for (const [index, [name, flushes]] of MODES.entries()) {
-    test.runIf(given === undefined || given % MODES.length === index)(
-      `what was promised under ${name} holds`,
-      async () => {
-        for (let run = 0; run < (given === undefined ? RUNS : 1); run++) {
-          // the seed says the mode as well, so that it alone repeats a run
-          await cutEverywhere(given ?? baseSeed + run * MODES.length + index, flushes)
-        }
-      },
-    )
-  }
-})
-
-afterAll(() => {
-  console.log(`power cuts: ${states} states, CRASH_SEED=${baseSeed}`)
-})
-
-async function cutEverywhere(seed: number, flushes: Flush[]): Promise<void> {
-  const random = new SeededRandom(seed)
-  const script = new CrashScript(random, flushes)
-  await script.run(STEPS)
-  let state = 0
+crashCampaign('test/crash/power-cut.test.ts', 2, async (script, random, tryState) => {
+  let tried = 0
   for (const { disk, moment, beforeSync } of script.points) {
     const cuts = powerCuts(disk, random, DRAWS)
-    if (beforeSync) cuts.push(...tailCuts(disk, random, TAIL_SHARE))
+    if (beforeSync) cuts.push(...tailCuts(disk, random, random.below(EVERY_BYTE_ONE_IN) === 0 ? 1 : SHARE_OF_BYTES))
     for (const { name, options } of cuts) {
-      state += 1
-      const own = new SeededRandom(seed + state)
-      if (onlyState !== undefined && state !== onlyState) continue
-      states += 1
-      const image = disk.crash(options)
-      if (process.env['CRASH_DUMP'] !== undefined) await dumpFiles(image)
-      try {
-        const log = await openOn(image, own, moment.wallMs)
-        const survivors = await checkRecovered(log, moment)
-        await checkGoesOn(image, log, own, survivors, moment)
-      } catch (error) {
-        const replay = `CRASH_SEED=${seed} CRASH_STATE=${state}`
-        throw new Error(`${replay}: ${moment.label}, ${name}: ${(error as Error).message}`, { cause: error })
-      }
+      const goesOn = tried++ % GO_ON_ONE_IN === 0
+      await tryState(
+        () => `${moment.label}, ${name}`,
+        async (own) => {
+          const image = disk.crash(options)
+          const log = await openOn(image, own, moment.wallMs)
+          const survivors = await checkRecovered(log, moment)
+          if (goesOn) await checkGoesOn(image, log, own, survivors, moment)
+        },
+      )
     }
   }
-  expect(state).toBeGreaterThan(0)
-}
-
-/** Prints what is on a disk, to look into a state that failed. */
-async function dumpFiles(disk: MemoryStorage, path = DIRECTORY): Promise<void> {
-  for (const { name, kind } of await disk.list(path).catch(() => [])) {
-    if (kind === 'directory') await dumpFiles(disk, `${path}/${name}`)
-    else {
-      const content = await disk.readFile(`${path}/${name}`)
-      console.log(`${path}/${name}`, /checkpoint/.test(name) ? content.toString().trim() : content)
-    }
-  }
-}
+})

@@ -273,7 +273,7 @@ export async function checkGoesOn(
       for (const [i, { offset, value }] of wanted.entries()) {
         must(found[i].offset === offset && found[i].value.equals(value), () => `record ${i} of ${where} is as it was`)
       }
-      await checkTimes(again, name, partition, wanted as Entry[], expected.length, moment.wallMs)
+      await checkTimes(again, name, partition, wanted, expected.length, moment.wallMs)
     }
   }
   await again.close()

@@ -38,7 +38,10 @@ export function temporaryDirectory(): string {
 }
 
 /** Starts `varve <words>`; the test ends it at the latest. */
-export function startCli(words: string[], { cwd = tmpdir(), env = {} }: CliOptions = {}): ChildProcessWithoutNullStreams {
+export function startCli(
+  words: string[],
+  { cwd = tmpdir(), env = {} }: CliOptions = {},
+): ChildProcessWithoutNullStreams {
   const { VARVE_DIRECTORY: _, ...inherited } = process.env
   const child = spawn(process.execPath, [...CLI_WORDS, ...words], { cwd, env: { ...inherited, ...env } })
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -78,7 +81,9 @@ export function outputWith(child: ChildProcessWithoutNullStreams, text: string):
 
 /** Runs `varve <words>` in a terminal; the result's output is all that the terminal was sent. */
 export function runInTerminal(words: string[], options: CliOptions = {}): Promise<CliResult> {
-  const quoted = [process.execPath, ...CLI_WORDS, ...words].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')
+  const quoted = [process.execPath, ...CLI_WORDS, ...words]
+    .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+    .join(' ')
   const child = spawn('script', ['-qec', quoted, '/dev/null'], {
     cwd: options.cwd ?? tmpdir(),
     env: { ...process.env, TERM: 'xterm' },

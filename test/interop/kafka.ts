@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,19 +32,19 @@ function find(): Kafka {
   const cache = join(homedir(), '.m2', 'varve-interop')
   const cached = join(cache, createHash('sha256').update(readFileSync(POM)).digest('hex').slice(0, 16))
   if (existsSync(cached)) {
-    const classPath = readFileSync(cached, 'utf8')
+    const classPath = readFileSync(cached, 'utf8').trim()
     if (classPath.split(delimiter).every((jar) => existsSync(jar))) return { classPath }
   }
   mkdirSync(cache, { recursive: true })
-  const output = join(cache, 'resolved.tmp')
+  // test files run side by side
+  const output = join(cache, `${process.pid}.tmp`)
   const goal = ['dependency:build-classpath', `-Dmdep.outputFile=${output}`, '-Dmdep.includeScope=runtime']
   const options = { encoding: 'utf8', timeout: RESOLVE_TIMEOUT_MS, shell: process.platform === 'win32' } as const
   const maven = spawnSync('mvn', ['-q', '-B', '-f', POM, ...goal], options)
   if (maven.error !== undefined) return { missing: `Maven does not run: ${maven.error.message}` }
   if (maven.status !== 0) return { missing: `Maven cannot resolve its jars: ${maven.stdout.slice(0, 500)}` }
-  const classPath = readFileSync(output, 'utf8').trim()
-  writeFileSync(cached, classPath)
-  return { classPath }
+  renameSync(output, cached)
+  return { classPath: readFileSync(cached, 'utf8').trim() }
 }
 
 /** Runs a class, or a source file, and gives what it printed, its complaints last. */

@@ -228,9 +228,10 @@ describe('the next valid batch', () => {
       const garbage = [
         Buffer.from(random.bytes(random.below(300))),
         Buffer.alloc(random.below(300), random.pick([0, 2, 0xff])),
-        // the beginning, the end, and all but a bit of a batch that was valid once
+        // the beginning, the end, and all but a bit of a batch that was valid once; its end without the magic, because
+        // anything may stand before that and pass for an offset
         parts[1].subarray(0, random.below(parts[1].length)),
-        parts[1].subarray(random.between(1, parts[1].length)),
+        parts[1].subarray(random.between(17, parts[1].length)),
         Buffer.from(parts[1]).fill(random.below(256), parts[1].length - 1),
       ]
       const damage = Buffer.concat([random.pick(garbage), random.pick(garbage)])
@@ -292,8 +293,7 @@ describe('the next valid batch', () => {
     })
   })
 
-  // known to fail: a batch that counts more records than it has bytes is passed over
-  test.fails('may hold more records than bytes, as zstd can compress them', async () => {
+  test('may hold more records than bytes, as zstd can compress them', async () => {
     const records = Buffer.concat(Array.from({ length: 5000 }, (_, i) => rawRecord([0], 0, i, -1, -1, 0)))
     const batch = rawBatch(compress('zstd', records), { attributes: 4, recordCount: 5000 })
     expect(batch.length).toBeLessThan(5000)

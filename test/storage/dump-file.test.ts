@@ -140,10 +140,13 @@ describe('of a segment', () => {
     const log = await Varve.open({ directory: '/log', storage, clock: new FakeClock() })
     await log.createTopic({ name: 'a', valueCodec: 'bytes', maxMessageBytes: 8_000_000 })
     const sizes = [10, 3_000_000, 20, 900_000, 900_000, 5_000_000, 30]
-    for (const size of sizes) await log.append('a', { value: Buffer.alloc(size, 1) })
+    for (const [i, size] of sizes.entries()) await log.append('a', { value: Buffer.alloc(size, i) })
     await log.close()
     const batches = batchesOf(await dump(storage, LOG, { records: true }))
-    expect(batches.map(({ records }) => records?.[0].value?.length)).toEqual(sizes)
+    for (const [i, { records }] of batches.entries()) {
+      expect(records?.[0].value?.equals(Buffer.alloc(sizes[i], i)), `value ${i}`).toBe(true)
+    }
+    expect(batches).toHaveLength(sizes.length)
     expect(batches.every(({ crcOk }) => crcOk)).toBe(true)
   })
 })

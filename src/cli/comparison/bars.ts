@@ -28,7 +28,9 @@ export function comparisonBars(comparison: Comparison, columns: number, ink: Ink
     const length = ((Math.log10(Math.max(median, 1)) - first) / (last - first)) * width
     const style = LOSS_STYLE[lossKind(load)]
     const picture = `${bar(length).padEnd(width)}`
-    return `${`  ${load.name}`.padEnd(NAME_WIDTH)}${ink(style, picture)}${formatShort(median).padStart(RATE_WIDTH)}  ${ink(style, lossText(load))}`
+    const name = `  ${load.name}`.padEnd(NAME_WIDTH)
+    const rate = formatShort(median).padStart(RATE_WIDTH)
+    return `${name}${ink(style, picture)}${rate}  ${ink(style, lossText(load))}`
   }
   const lines = [
     ink('dim', `${' '.repeat(NAME_WIDTH)}${'records/s, log scale'.padEnd(width + RATE_WIDTH)}  a power cut costs`),

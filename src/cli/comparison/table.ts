@@ -66,7 +66,8 @@ export function comparisonTable({ floor, loads }: Comparison, columns: number, i
 /** What the table does not say by itself. */
 export function tableNotes({ loads, rounds, recordBytes }: Comparison): string {
   const notes = [
-    `Medians of ${rounds === 1 ? '1 round' : `${rounds} rounds`}, values of ${formatCount(recordBytes)} B; the worst loss and latency of all.`,
+    `Medians of ${rounds === 1 ? '1 round' : `${rounds} rounds`}, values of ${formatCount(recordBytes)} B; ` +
+      'the worst loss and latency of all.',
   ]
   if (loads.some(({ flush, checkpointSyncs }) => flush === 'os' && checkpointSyncs > 0)) {
     notes.push("The few syncs of 'os' are of checkpoints, which keep offsets from being given out twice.")

@@ -13,7 +13,8 @@ export function verdict(comparison: Comparison): string[] {
     loads.find((load) => load.name === name && load.inFlight === inFlight)!
   const [groupOne, groupMany, osMany] = [find('group', 1), find('group', MANY), find('os', MANY)]
   return [
-    `On this disk a sync takes ${formatMicroseconds(syncUs)}, so a program that waits for every record gets ${rate(groupOne)} records/s.`,
+    `On this disk a sync takes ${formatMicroseconds(syncUs)}, ` +
+      `so a program that waits for every record gets ${rate(groupOne)} records/s.`,
     groupAgainstOs(groupMany, osMany),
     windowAgainstGroup(find('window 10 ms', 1), groupOne),
     `'os' bounds nothing: its worst run had ${records(osMany)} at risk.`,
@@ -22,20 +23,24 @@ export function verdict(comparison: Comparison): string[] {
 
 /** The rule of thumb that follows, whatever the disk. */
 export const ADVICE =
-  "So: keep 'group' and let appends run side by side; take a window where one at a time has to be fast and its last milliseconds may go."
+  "So: keep 'group' and let appends run side by side; take a window where one at a time has to be fast " +
+  'and its last milliseconds may go.'
 
 function groupAgainstOs(group: LoadSummary, os: LoadSummary): string {
   const share = group.recordsPerSecond.median / os.recordsPerSecond.median
   const who = `'group' with ${MANY} in flight`
   if (share > 1 - TIE) return `${who} does ${rate(group)} records/s, as fast as 'os', and loses nothing.`
-  return `${who} does ${rate(group)} records/s: it costs ${formatPercent(1 - share)} of the speed of 'os' (${rate(os)}) and loses nothing.`
+  const cost = `it costs ${formatPercent(1 - share)} of the speed of 'os' (${rate(os)}) and loses nothing`
+  return `${who} does ${rate(group)} records/s: ${cost}.`
 }
 
 function windowAgainstGroup(window: LoadSummary, group: LoadSummary): string {
   const times = window.recordsPerSecond.median / group.recordsPerSecond.median
   const gain =
     times < 1 + TIE ? 'gains nothing over' : `is ${times < 10 ? times.toFixed(1) : times.toFixed(0)} times as fast as`
-  const cost = `a power cut at the worst moment would have cost ${formatMicroseconds(window.loss.ms * 1000)} of work, ${records(window)}`
+  const cost =
+    `a power cut at the worst moment would have cost ${formatMicroseconds(window.loss.ms * 1000)} of work, ` +
+    `${records(window)}`
   return `A window of 10 ms, one record at a time, ${gain} 'group' (${rate(window)} records/s), and ${cost}.`
 }
 
