@@ -5,7 +5,8 @@ import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
 import { fitsFollower, fitsFollowerInChunk } from './damage.ts'
 import type { LogState } from './partition-log.ts'
 import { parseLogFileName, Segment, segmentFileName, type SegmentContext } from './segment.ts'
-import { readFully, writeFully, type StorageFile } from './storage.ts'
+import { writeFully, type StorageFile } from './storage.ts'
+import { readTail, removeIfPresent, rewrite } from './torn-tail.ts'
 
 /** Damage that was found and left as it is. */
 export interface Damage {
@@ -44,10 +45,6 @@ export interface RecoveryRequest {
   /** Added to the reservation, when the newest checkpoint may be lost. */
   extraReservation: number
 }
-
-const COPY_CHUNK_BYTES = 1024 * 1024
-/** More of a torn tail than this is not worth keeping. */
-const MAX_SAVED_BYTES = 64 * 1024 * 1024
 
 /**
  * Finds the state of one partition's log after any stop. Running it again gives the same state.
@@ -338,7 +335,7 @@ class LogRecovery {
     await storage.syncDirectory(saveDirectory.slice(0, saveDirectory.lastIndexOf('/')))
     if (tail !== null) {
       const path = `${saveDirectory}/${partition}-${file.path.slice(file.path.lastIndexOf('/') + 1, -4)}-${end}.cut`
-      await removeIfPresent(this.context, path)
+      await removeIfPresent(storage, path)
       const copy = await storage.openFile(path, 'create')
       try {
         writeFully(copy, tail, 0)
@@ -352,11 +349,11 @@ class LogRecovery {
       const from = `${directory}/${segmentFileName(baseOffset, '.log')}`
       const to = `${saveDirectory}/${partition}-${segmentFileName(baseOffset, '.log')}`
       // after a rename of which a power cut left half, both names are one file, and renaming it again would do nothing
-      await removeIfPresent(this.context, to)
+      await removeIfPresent(storage, to)
       await storage.rename(from, to)
       this.report.savedTo.push(to)
-      await removeIfPresent(this.context, `${directory}/${segmentFileName(baseOffset, '.index')}`)
-      await removeIfPresent(this.context, `${directory}/${segmentFileName(baseOffset, '.timeindex')}`)
+      await removeIfPresent(storage, `${directory}/${segmentFileName(baseOffset, '.index')}`)
+      await removeIfPresent(storage, `${directory}/${segmentFileName(baseOffset, '.timeindex')}`)
     }
     await storage.syncDirectory(saveDirectory)
     if (later.length > 0) await storage.syncDirectory(directory)
@@ -376,27 +373,4 @@ class LogRecovery {
   private damageAt(path: string, position: number, reason: string, offset: number, nextOffset: number): void {
     this.report.damage.push({ path, position, reason, offset, nextOffset })
   }
-}
-
-/** The bytes to keep for diagnosis; null when they are all zeros, as in a file that grew before its data came. */
-async function readTail(file: StorageFile, start: number, end: number): Promise<Buffer | null> {
-  const bytes = Buffer.allocUnsafeSlow(Math.min(end - start, MAX_SAVED_BYTES))
-  const tail = bytes.subarray(0, await readFully(file, bytes, start))
-  return tail.every((byte) => byte === 0) ? null : tail
-}
-
-/** Writes a range over itself, so that the pages are dirty again and the sync that follows means something. */
-async function rewrite(file: StorageFile, start: number, end: number): Promise<void> {
-  const chunk = Buffer.allocUnsafeSlow(Math.min(COPY_CHUNK_BYTES, end - start))
-  for (let position = start; position < end;) {
-    const length = await readFully(file, chunk.subarray(0, Math.min(chunk.length, end - position)), position)
-    writeFully(file, chunk.subarray(0, length), position)
-    position += length
-  }
-}
-
-async function removeIfPresent(context: SegmentContext, path: string): Promise<void> {
-  await context.storage.removeFile(path).catch((error: unknown) => {
-    if (systemErrorCode(error) !== 'ENOENT') throw error
-  })
 }
