@@ -7,7 +7,7 @@
  * `npm run bench -- [workload ...] [--smoke] [--json <file>]`. `--smoke` takes less than a minute; it exits with 1 when a
  * ratio is below an eighth of its goal, which is a blunder and no noise.
  */
-import { writeFileSync } from 'node:fs'
+import { statfsSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measure, type Scale, type Workload } from './harness.ts'
@@ -38,6 +38,11 @@ const all = workloads()
 const unknown = wanted.filter((name) => !all.some((workload) => workload.name === name))
 if (unknown.length > 0) {
   console.error(`no workload ${unknown.join(', ')}; there are ${[...new Set(all.map(({ name }) => name))].join(', ')}`)
+  process.exit(2)
+}
+const { bavail, bsize } = statfsSync(new URL('.', import.meta.url))
+if (bavail * bsize < (smoke ? 1e9 : 4e9)) {
+  console.error(`the disk of this directory has less than ${smoke ? 1 : 4} GB free`)
   process.exit(2)
 }
 const results: Result[] = []

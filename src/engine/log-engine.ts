@@ -124,10 +124,9 @@ export class LogEngine {
       damage,
       unknownDirectories,
     }
+    if (!this.readOnly && !clean) await this.checkpointer.store()
     this.opener.forgetCheckpoint()
-    if (this.readOnly) return
-    if (!clean) await this.checkpointer.store()
-    this.scheduleRetention()
+    if (!this.readOnly) this.scheduleRetention()
   }
 
   private async hasCatalog(): Promise<boolean> {

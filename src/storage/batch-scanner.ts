@@ -65,7 +65,7 @@ export async function scanBatches(
     if (at > 0) continue
     // not one whole batch: either the file ends inside it, or it is larger than the chunk
     const needed = length < BATCH_HEADER_BYTES ? Infinity : batchSizeAt(chunk, 0)
-    if (position + needed > end || needed <= length) return { position, fault: 'incomplete' }
+    if (position + needed > end || needed <= chunk.length) return { position, fault: 'incomplete' }
     if (needed > MAX_BATCH_BYTES) return { position, fault: 'length' }
     chunk = Buffer.allocUnsafeSlow(needed)
   }
@@ -92,6 +92,7 @@ export async function findNextBatch(
   for (let position = start; position + BATCH_HEADER_BYTES <= end;) {
     const length = await readFully(file, chunk.subarray(0, Math.min(chunk.length, end - position)), position)
     const last = length - BATCH_HEADER_BYTES
+    if (last < 0) return null
     for (let at = chunk.indexOf(2, 16) - 16; at >= 0 && at <= last; at = chunk.indexOf(2, at + 17) - 16) {
       if (findHeaderFault(chunk, at, length) !== null) continue
       const header = readBatchHeader(chunk, at)

@@ -110,10 +110,9 @@ export class CheckpointFiles {
   }
 
   async close(): Promise<void> {
-    for (const [slot, file] of this.files.entries()) {
-      this.files[slot] = null
-      await file?.close()
-    }
+    const files = this.files.splice(0, this.files.length, null, null)
+    const results = await Promise.allSettled(files.map((file) => file?.close()))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   private async open(name: string): Promise<StorageFile> {

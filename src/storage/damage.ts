@@ -136,7 +136,8 @@ export async function fitsFollower(file: StorageFile, position: number, next: St
 }
 
 function precedes(batch: BatchHeader, follower: BatchHeader): boolean {
-  return batch.lastOffset < follower.baseOffset && batch.leaderEpoch <= follower.leaderEpoch
+  const { leaderEpoch } = follower
+  return batch.lastOffset < follower.baseOffset && (batch.leaderEpoch <= leaderEpoch || leaderEpoch < 0)
 }
 
 /** The batch at a position; `header` is null where no whole valid one begins there. */

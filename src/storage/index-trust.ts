@@ -20,9 +20,8 @@ export async function namesBatch(log: StorageFile, entry: OffsetPosition): Promi
 }
 
 /**
- * Whether the batch that the last entry of a time index names is there and has that timestamp. What a segment's greatest
- * timestamp is hangs on this entry alone: by it retention deletes and a look-up passes over the whole segment. An entry
- * that leads to damage in the log is believed, because nobody knows better.
+ * Whether the batch that the last entry of a time index names is there and has that timestamp. An entry that leads to
+ * damage in the log is believed, because nobody knows better.
  */
 export async function endsTruly(
   log: StorageFile,
@@ -42,6 +41,21 @@ export async function endsTruly(
   }
   const end = await scanBatches(log, start.position, sizeBytes, 'checksum', visit)
   return found ?? end.fault !== null
+}
+
+/** Whether no batch behind the one that the last entry of a time index names has a later timestamp: no entry is lost. */
+export async function endsLatest(
+  log: StorageFile,
+  sizeBytes: number,
+  offsetIndex: OffsetIndex,
+  timeIndex: TimeIndex,
+): Promise<boolean> {
+  const last = timeIndex.last()
+  if (last === null) return true
+  const { position } = offsetIndex.lookup(last.offset)
+  const isLater = ({ header }: { header: BatchHeader }) => (header.maxTimestamp > last.timestamp ? 'offset' : null)
+  const end = await scanBatches(log, position, sizeBytes, 'header', isLater)
+  return end.fault !== 'offset'
 }
 
 /**

@@ -97,6 +97,8 @@ export class LogReader {
       const end = segment.sizeBytes
       const bytes = Buffer.allocUnsafeSlow(Math.max(Math.min(wanted, end - position), 0))
       const available = await segment.read(bytes, position)
+      // the file may be shorter than it should be
+      const fileHasMore = available === bytes.length && position + available < end
       const found = this.walk(bytes, available, expected, offset, endOffset)
       const slice = (from: number, to: number): LogSlice => ({
         segment,
@@ -105,7 +107,7 @@ export class LogReader {
         length: to - from,
         nextOffset: found.nextOffset,
         // a chunk may well end inside a batch: that is damage only where the file ends too
-        fault: found.fault === 'incomplete' && position + available < end ? null : found.fault,
+        fault: found.fault === 'incomplete' && fileHasMore ? null : found.fault,
       })
       const isDoubtful = isSeeking && found.end > found.start && isDamagedFirst(bytes, found.start, available, offset)
       if (found.end > found.start && !isDoubtful) return slice(found.start, found.end)
@@ -114,7 +116,6 @@ export class LogReader {
         // the chunk ends inside a batch: go on there, with room for the whole of it
         const rest = available - found.end
         const needed = rest < BATCH_HEADER_BYTES ? BATCH_HEADER_BYTES : batchSizeAt(bytes, found.end)
-        const fileHasMore = position + available < end
         if (fileHasMore && position + found.end + needed <= end && needed <= MAX_BATCH_BYTES) {
           position += found.end
           expected = found.expected
@@ -123,7 +124,7 @@ export class LogReader {
         }
       }
       if (found.fault === null && !isDoubtful) {
-        if (available === 0 || position + available >= end) return slice(found.end, found.end)
+        if (!fileHasMore) return slice(found.end, found.end)
         position += found.end
         expected = found.expected
         continue

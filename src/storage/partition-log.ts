@@ -354,10 +354,9 @@ export class PartitionLog {
 
   /** Closes the files; nothing is written. */
   async close(): Promise<void> {
-    for (const segment of this.segments) {
-      this.context.pool.forget(segment)
-      await segment.close()
-    }
+    for (const segment of this.segments) this.context.pool.forget(segment)
+    const results = await Promise.allSettled(this.segments.map((segment) => segment.close()))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   throwIfFailed(): void {

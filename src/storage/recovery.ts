@@ -60,10 +60,12 @@ export async function recoverLog(
   request: RecoveryRequest,
 ): Promise<{ state: LogState; report: PartitionRecovery }> {
   const report: PartitionRecovery = { scannedBytes: 0, cutBytes: 0, savedTo: [], skippedOffsets: 0, damage: [] }
+  const recovery = new LogRecovery(context, request, report)
   try {
-    const state = await new LogRecovery(context, request, report).run()
+    const state = await recovery.run()
     return { state, report }
   } catch (error) {
+    await recovery.abandon()
     throw storageError(error, `recover '${context.directory}'`, { path: context.directory })
   }
 }
@@ -74,6 +76,9 @@ class LogRecovery {
   private readonly epochs: EpochStart[]
   private rollFirst = false
   private sawGap = false
+  /** Where the damage began that was just passed. */
+  private damagedFrom: number | null = null
+  private readonly segments: Segment[] = []
 
   constructor(
     private readonly context: SegmentContext,
@@ -88,11 +93,11 @@ class LogRecovery {
   }
 
   async run(): Promise<LogState> {
-    const { context } = this
+    const { context, segments } = this
     const { checkpoint, clean } = this.request
     const onDisk = await this.listSegments()
     const { sealed, scanned } = await this.classify(onDisk)
-    const segments = sealed.map(([baseOffset, sizeBytes]) => new Segment(context, baseOffset, sizeBytes))
+    for (const [baseOffset, sizeBytes] of sealed) segments.push(new Segment(context, baseOffset, sizeBytes))
     if (checkpoint === null && scanned.length > 0) this.expected = scanned[0]!
     for (const [i, baseOffset] of scanned.entries()) {
       const { segment, isTorn } = await this.recoverSegment(baseOffset, scanned.slice(i + 1))
@@ -114,8 +119,8 @@ class LogRecovery {
       const empty = context.readOnly
         ? new Segment(context, logEndOffset, 0)
         : await Segment.create(context, logEndOffset)
-      if (!context.readOnly) await context.storage.syncDirectory(context.directory)
       segments.push(empty)
+      if (!context.readOnly) await context.storage.syncDirectory(context.directory)
     }
     const first = segments[0].baseOffset
     return {
@@ -127,6 +132,14 @@ class LogRecovery {
       epochs: this.epochs,
       sparse: checkpoint?.sparse ?? this.sawGap,
       rollFirst: this.rollFirst,
+    }
+  }
+
+  /** Closes the files that are open, after a failure. */
+  async abandon(): Promise<void> {
+    for (const segment of this.segments) {
+      this.context.pool.forget(segment)
+      await segment.close().catch(() => {})
     }
   }
 
@@ -258,7 +271,9 @@ class LogRecovery {
           if (fits !== true) return 'offset'
         }
         this.sawGap ||= isGap
-        if (newEpoch) epochs.push({ epoch: header.leaderEpoch, startOffset: header.baseOffset })
+        // an epoch that is first seen behind damage may have begun in it
+        if (newEpoch) epochs.push({ epoch: header.leaderEpoch, startOffset: this.damagedFrom ?? header.baseOffset })
+        this.damagedFrom = null
         this.expected = header.lastOffset + 1
         return null
       })
@@ -275,10 +290,12 @@ class LogRecovery {
       if (next === null) {
         if (!(await this.holdBatches(later))) return end.position
         this.damageAt(file.path, end.position, end.fault, this.expected, later[0])
+        this.damagedFrom ??= this.expected
         this.expected = Math.max(this.expected, later[0])
         return size
       }
       this.damageAt(file.path, end.position, end.fault, this.expected, next.header.baseOffset)
+      this.damagedFrom ??= this.expected
       this.expected = next.header.baseOffset
       position = next.position
     }
@@ -360,14 +377,8 @@ class LogRecovery {
     await file.truncate(end)
   }
 
-  private damage(baseOffset: number, position: number, reason: string, offset: number, nextOffset: number): void {
-    this.damageAt(
-      `${this.context.directory}/${segmentFileName(baseOffset, '.log')}`,
-      position,
-      reason,
-      offset,
-      nextOffset,
-    )
+  private damage(baseOffset: number, ...rest: [at: number, reason: string, offset: number, nextOffset: number]): void {
+    this.damageAt(`${this.context.directory}/${segmentFileName(baseOffset, '.log')}`, ...rest)
   }
 
   private damageAt(path: string, position: number, reason: string, offset: number, nextOffset: number): void {

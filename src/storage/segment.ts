@@ -4,7 +4,7 @@ import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader } from '../codec/r
 import { systemErrorCode } from '../errors.ts'
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { IndexEntries } from './index-entries.ts'
-import { endsTruly, HeaderSieve, namesBatch } from './index-trust.ts'
+import { endsLatest, endsTruly, HeaderSieve, namesBatch } from './index-trust.ts'
 import { OffsetIndex } from './offset-index.ts'
 import type { SegmentPool } from './segment-pool.ts'
 import { readFully, writeFully, type OpenMode, type Storage, type StorageFile } from './storage.ts'
@@ -59,6 +59,7 @@ export class Segment {
   private bytesSinceIndexEntry = 0
   private maxTimestamp = -Infinity
   private maxTimestampOffset = -1
+  private timesAreChecked = false
   /** maxTimestamp of the first batch: the age of a segment counts from it. Null while the segment is empty. */
   firstTimestamp: number | null = null
 
@@ -158,9 +159,16 @@ export class Segment {
     return this.use(async (files) => files.timeIndex.lookupBefore(timestamp))
   }
 
-  /** The greatest record timestamp, or -Infinity in an empty segment. */
+  /** The greatest record timestamp of a sealed segment, or -Infinity in an empty one. */
   async greatestTimestamp(): Promise<number> {
-    return this.use(async (files) => Math.max(this.maxTimestamp, files.timeIndex.last()?.timestamp ?? -Infinity))
+    return this.use(async (files) => {
+      // once is enough: on this hangs what retention deletes and what a look-up passes over
+      if (!this.timesAreChecked && !(await endsLatest(files.log, this.sizeBytes, files.offsetIndex, files.timeIndex))) {
+        await this.repair(files, true)
+      }
+      this.timesAreChecked = true
+      return Math.max(this.maxTimestamp, files.timeIndex.last()?.timestamp ?? -Infinity)
+    })
   }
 
   /** Looks into the log file, which stays open meanwhile. */

@@ -13,7 +13,7 @@ export function sampleComparison(changes: Partial<Comparison> = {}): Comparison 
     rounds: 5,
     seconds: 58.3,
     recordBytes: 674,
-    syncUs: 98.4,
+    syncUs: { p50: 98.4, p99: 310 },
     diskMegabytesPerSecond: 812,
     floor: load('bare loop', null, 1, 11_200),
     loads: LOADS.map(({ name, flush, inFlight }, i) => load(name, flush, inFlight, RATES[i])),

@@ -34,8 +34,8 @@ export interface Comparison {
   seconds: number
   /** Average bytes of a value. */
   recordBytes: number
-  /** Microseconds, the median: an fdatasync after one record was written. */
-  syncUs: number
+  /** Microseconds: an fdatasync after one record was written. */
+  syncUs: { p50: number; p99: number }
   /** In large pieces, sync included. */
   diskMegabytesPerSecond: number
   /** One record at a time, `writeSync` and `fdatasyncSync`. */
@@ -70,7 +70,7 @@ export function summarize({ directory, seconds, bandwidth, values, floors, cells
     rounds: floors.length,
     seconds,
     recordBytes: values.reduce((sum, { length }) => sum + length, 0) / values.length,
-    syncUs: syncLatency.percentile(50) / 1000,
+    syncUs: { p50: syncLatency.percentile(50) / 1000, p99: syncLatency.percentile(99) / 1000 },
     diskMegabytesPerSecond: bandwidth / 1e6,
     floor: summarizeLoad({ name: 'bare loop', flush: null, inFlight: 1 }, floors),
     loads,

@@ -31,7 +31,7 @@ export function comparisonSvg(comparison: Comparison): string {
   const scale = verticalScale(comparison)
   const { syncUs, recordBytes, rounds, floor } = comparison
   const medians = `medians of ${rounds === 1 ? '1 round' : `${rounds} rounds`}`
-  const subtitle = `A sync takes ${formatMicroseconds(syncUs)} here. Values of ${formatCount(recordBytes)} B, ${medians}.`
+  const subtitle = `A sync takes ${formatMicroseconds(syncUs.p50)} here. Values of ${formatCount(recordBytes)} B, ${medians}.`
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img"`,
     `  font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="14" fill="${INK}">`,

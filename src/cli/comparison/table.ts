@@ -26,7 +26,13 @@ const LATENCY: Column[] = [
   { head: 'p99', width: 8, cell: (load) => formatMicroseconds(load.latencyUs.p99) },
   { head: 'max', width: 8, cell: (load) => formatMicroseconds(load.latencyUs.max) },
 ]
-const SYNCS: Column[] = [{ head: 'syncs/s', width: 9, cell: (load) => formatCount(load.fdatasyncs / load.seconds) }]
+const SYNCS: Column[] = [
+  {
+    head: 'syncs/s',
+    width: 9,
+    cell: (load) => formatCount((load.fdatasyncs / load.records) * load.recordsPerSecond.median),
+  },
+]
 const LOSS: Column[] = [
   { head: 'time', width: 9, cell: lossInShort },
   { head: 'records', width: 9, cell: (load) => lost(load, ({ loss }) => formatShort(loss.records)) },
@@ -72,9 +78,16 @@ export function tableNotes({ loads, rounds, recordBytes }: Comparison): string {
   if (loads.some(({ flush, checkpointSyncs }) => flush === 'os' && checkpointSyncs > 0)) {
     notes.push("The few syncs of 'os' are of checkpoints, which keep offsets from being given out twice.")
   }
+  if (loads.some(exceedsWindow)) {
+    notes.push('A time beyond its window is one for which this process waited for a processor; syncs go on meanwhile.')
+  }
   return notes.join(' ')
 }
 
 function widthOf(columns: Column[]): number {
   return columns.reduce((sum, { width }) => sum + width, 0)
+}
+
+function exceedsWindow({ flush, loss }: LoadSummary): boolean {
+  return typeof flush === 'object' && flush !== null && loss.ms > flush.ms * 1.1
 }

@@ -13,7 +13,7 @@ export function verdict(comparison: Comparison): string[] {
     loads.find((load) => load.name === name && load.inFlight === inFlight)!
   const [groupOne, groupMany, osMany] = [find('group', 1), find('group', MANY), find('os', MANY)]
   return [
-    `On this disk a sync takes ${formatMicroseconds(syncUs)}, ` +
+    `On this disk a sync takes ${formatMicroseconds(syncUs.p50)} (p99 ${formatMicroseconds(syncUs.p99)}), ` +
       `so a program that waits for every record gets ${rate(groupOne)} records/s.`,
     groupAgainstOs(groupMany, osMany),
     windowAgainstGroup(find('window 10 ms', 1), groupOne),

@@ -28,7 +28,7 @@ test('a faster mode has a longer bar', () => {
 
 test('it ends by saying what the figures mean', () => {
   const text = comparisonReport(sampleComparison(), 200, plain).join('\n')
-  expect(text).toContain('On this disk a sync takes 98 µs')
+  expect(text).toContain('On this disk a sync takes 98 µs (p99 310 µs), so')
   expect(text).toContain(
     "'group' with 256 in flight does 700 k records/s: it costs 42 % of the speed of 'os' (1.20 M) and loses nothing.",
   )
@@ -46,4 +46,12 @@ test('a tie is called a tie', () => {
   const text = comparisonReport({ ...sample, loads }, 200, plain).join('\n')
   expect(text).toContain("does 1.20 M records/s, as fast as 'os', and loses nothing.")
   expect(text).toContain("one record at a time, gains nothing over 'group'")
+})
+
+test('a time beyond its window is explained', () => {
+  const sample = sampleComparison()
+  const text = (loads: typeof sample.loads) => comparisonReport({ ...sample, loads }, 200, plain).join(' ')
+  expect(text(sample.loads)).not.toContain('beyond its window')
+  const late = sample.loads.map((load) => ({ ...load, loss: { ...load.loss, ms: load.loss.ms * 3 } }))
+  expect(text(late)).toContain('A time beyond its window is one for which this process waited for a processor')
 })
