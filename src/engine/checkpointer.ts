@@ -24,13 +24,12 @@ export class Checkpointer {
 
   /** Resolves when everything that is true now survives a power cut. */
   store(): Promise<void> {
-    if (this.running === null) return this.start()
-    this.next ??= this.running
-      .catch(() => {})
-      .then(() => {
-        this.next = null
-        return this.start()
-      })
+    // one that has ended is followed by the one that waits for it, also before that has noticed
+    if (this.running === null && this.next === null) return this.start()
+    this.next ??= this.running!.catch(() => {}).then(() => {
+      this.next = null
+      return this.start()
+    })
     return this.next
   }
 
@@ -51,7 +50,8 @@ export class Checkpointer {
   /** Resolves when no write is under way. */
   async idle(): Promise<void> {
     await this.background
-    while (this.running !== null) await (this.next ?? this.running).catch(() => {})
+    for (let last = this.next ?? this.running; last !== null; last = this.next ?? this.running)
+      await last.catch(() => {})
   }
 
   private start(): Promise<void> {

@@ -1,7 +1,6 @@
-import { dirname } from 'node:path'
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
-import { storageError, systemErrorCode, VarveError, wrapSystemError } from '../errors.ts'
+import { storageError, VarveError, wrapSystemError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
@@ -15,6 +14,7 @@ import { openChecks, type RecoveryReport, type VarveOptions } from './open-optio
 import { PartitionOpener } from './partition-opener.ts'
 import type { Partition } from './partition.ts'
 import { PendingBytes } from './pending-bytes.ts'
+import { prepareDirectory } from './prepare-directory.ts'
 import { retentionStart } from './retention.ts'
 import { topicDefaults } from './topic-config.ts'
 import { completeDeletions } from './topic-deletion.ts'
@@ -355,44 +355,4 @@ function partitionKey({ topicId }: TopicRecord, partition: number): string {
 
 function damageOf(path: string, reason: string, nextOffset: number): Damage {
   return { path, position: 0, reason, offset: 0, nextOffset }
-}
-
-/** Makes sure that the directory is there, and that it survives a power cut where it had to be created. */
-async function prepareDirectory(storage: Storage, directory: string, readOnly: boolean): Promise<void> {
-  const details = { path: directory }
-  try {
-    if (readOnly) {
-      await storage.list(directory)
-      return
-    }
-    const missing = await missingDirectories(storage, directory)
-    if (missing.length === 0) return
-    await storage.makeDirectory(directory)
-    for (const created of missing) await storage.syncDirectory(dirname(created))
-  } catch (error) {
-    const system = systemErrorCode(error)
-    if (system === 'EEXIST' || system === 'ENOTDIR') {
-      const message = `'${directory}' is not a directory: name another place for the log`
-      throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
-    }
-    if (readOnly && system === 'ENOENT') {
-      const message = `there is no log in '${directory}': open it without readOnly to start one`
-      throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
-    }
-    throw error
-  }
-}
-
-/** The directory and those above it that do not exist, innermost first. */
-async function missingDirectories(storage: Storage, directory: string): Promise<string[]> {
-  const missing: string[] = []
-  for (let path = directory; ; path = dirname(path)) {
-    try {
-      await storage.list(path)
-      return missing
-    } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT' || dirname(path) === path) throw error
-      missing.push(path)
-    }
-  }
 }

@@ -98,6 +98,7 @@ export class PartitionOpener {
       saveDirectory: `${root}/${SAVED_DIRECTORY}`,
       // where a checkpoint is damaged, the newest reservation may have been in it
       extraReservation: damaged.length > 0 ? RESERVATION_OFFSETS : 0,
+      isNew: checkpoint !== null && checkpoint.partitions[key] === undefined,
     })
     this.reports.push({ topic, partition, ...report })
     const log = new PartitionLog(segments, config, state)
@@ -118,7 +119,13 @@ export class PartitionOpener {
       stored !== undefined && (stored.leaderEpoch > known.leaderEpoch || stored.logStartOffset > known.durableOffset)
     const base = isBehind ? stored : known
     const logStartOffset = Math.max(known.logStartOffset, stored?.logStartOffset ?? 0)
-    const request = { checkpoint: { ...base, logStartOffset }, clean: true, saveDirectory: '', extraReservation: 0 }
+    const request = {
+      checkpoint: { ...base, logStartOffset },
+      clean: true,
+      saveDirectory: '',
+      extraReservation: 0,
+      isNew: false,
+    }
     const { state } = await recoverLog(log.context, request)
     if (state.logEndOffset === log.logEndOffset && state.logStartOffset === log.logStartOffset) return
     partition.replaceLog(new PartitionLog(log.context, log.config, state))

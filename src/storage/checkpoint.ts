@@ -111,7 +111,7 @@ export class CheckpointFiles {
 
   async close(): Promise<void> {
     const files = this.files.splice(0, this.files.length, null, null)
-    const results = await Promise.allSettled(files.map((file) => file?.close()))
+    const results = await Promise.allSettled(files.map(async (file) => file?.close()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 

@@ -157,7 +157,7 @@ export class LogReader {
       }
       // the index is wrong, or the batch that it names is damaged
       if (isRepaired) return start
-      await segment.repairIndexes(true)
+      await segment.repairIndexes()
     }
   }
 
@@ -252,7 +252,7 @@ export class LogReader {
       segment.inspect((file) => scanBatches(file, position, segment.sizeBytes, 'checksum', visit))
     let { fault } = await walk(from.position)
     if (!trusted) {
-      await segment.repairIndexes(true)
+      await segment.repairIndexes()
       trusted = true
       found = null
       next = segment.baseOffset

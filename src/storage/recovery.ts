@@ -44,6 +44,8 @@ export interface RecoveryRequest {
   saveDirectory: string
   /** Added to the reservation, when the newest checkpoint may be lost. */
   extraReservation: number
+  /** There is a whole checkpoint, and it does not know this partition. */
+  isNew: boolean
 }
 
 /**
@@ -157,9 +159,10 @@ class LogRecovery {
 
   /** The end of the offsets that may have been handed out; a reader beside the writer has no use for it. */
   private reservedUpTo(contentEndOffset: number): number {
-    const { checkpoint, extraReservation } = this.request
+    const { checkpoint, extraReservation, isNew } = this.request
     if (this.context.readOnly) return 0
-    if (checkpoint === null) return contentEndOffset + extraReservation
+    // an empty partition that a whole checkpoint does not know was being created: nothing of it was handed out
+    if (checkpoint === null) return isNew && contentEndOffset === 0 ? 0 : contentEndOffset + extraReservation
     return checkpoint.reservedOffset === 0 ? 0 : checkpoint.reservedOffset + extraReservation
   }
 

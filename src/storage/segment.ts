@@ -2,13 +2,11 @@ import { assert } from '../assert.ts'
 import type { BatchSpan } from '../codec/batch-encoder.ts'
 import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader } from '../codec/record-batch.ts'
 import { systemErrorCode } from '../errors.ts'
-import { findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { IndexEntries } from './index-entries.ts'
-import { endsLatest, endsTruly, HeaderSieve, namesBatch } from './index-trust.ts'
-import { OffsetIndex } from './offset-index.ts'
+import { endsLatest } from './index-trust.ts'
+import { SegmentIndexes } from './segment-indexes.ts'
 import type { SegmentPool } from './segment-pool.ts'
 import { readFully, writeFully, type OpenMode, type Storage, type StorageFile } from './storage.ts'
-import { TimeIndex } from './time-index.ts'
 
 const OFFSET_DIGITS = 20
 
@@ -27,8 +25,7 @@ export function parseLogFileName(name: string): number | null {
 /** What a segment needs while it is read or written. */
 interface SegmentFiles {
   log: StorageFile
-  offsetIndex: OffsetIndex
-  timeIndex: TimeIndex
+  indexes: SegmentIndexes
 }
 
 /** What all segments of a log share. */
@@ -56,9 +53,7 @@ export class Segment {
   /** Settles, never rejects, when the last write of the index files has ended. */
   private indexWriting: Promise<void> = Promise.resolve()
 
-  private bytesSinceIndexEntry = 0
-  private maxTimestamp = -Infinity
-  private maxTimestampOffset = -1
+  private repairing: Promise<void> | null = null
   private timesAreChecked = false
   /** maxTimestamp of the first batch: the age of a segment counts from it. Null while the segment is empty. */
   firstTimestamp: number | null = null
@@ -76,7 +71,7 @@ export class Segment {
   static async create(context: SegmentContext, baseOffset: number): Promise<Segment> {
     const segment = new Segment(context, baseOffset, 0)
     const log = await context.storage.openFile(segment.path, 'create')
-    segment.files = { log, offsetIndex: new OffsetIndex(baseOffset), timeIndex: new TimeIndex(baseOffset) }
+    segment.files = { log, indexes: segment.newIndexes() }
     segment.opening = Promise.resolve(segment.files)
     return segment
   }
@@ -97,7 +92,7 @@ export class Segment {
 
   /** Entries in the offset index; a segment rolls before its index outgrows its limit. */
   get indexEntries(): number {
-    return this.files?.offsetIndex.count ?? 0
+    return this.files?.indexes.offsets.count ?? 0
   }
 
   /** Opens the files and reads the indexes, rebuilding those that are missing or implausible. */
@@ -114,29 +109,13 @@ export class Segment {
     assert(files !== null, 'an open segment is appended to')
     writeFully(files.log, bytes, this.sizeBytes)
     const start = batches[0].start
+    this.firstTimestamp ??= batches[0].maxTimestamp
     let lastOffset = firstOffset - 1
     for (const batch of batches) {
       lastOffset += batch.recordCount
-      this.indexBatch(files, lastOffset, batch.maxTimestamp, this.sizeBytes + batch.start - start, batch.sizeBytes)
+      files.indexes.add(lastOffset, batch.maxTimestamp, this.sizeBytes + batch.start - start, batch.sizeBytes)
     }
     this.sizeBytes += bytes.length
-  }
-
-  private indexBatch(
-    files: SegmentFiles,
-    lastOffset: number,
-    maxTimestamp: number,
-    position: number,
-    sizeBytes: number,
-  ): void {
-    this.firstTimestamp ??= maxTimestamp
-    this.rememberTimestamp(maxTimestamp, lastOffset)
-    if (this.bytesSinceIndexEntry > this.context.indexIntervalBytes()) {
-      files.offsetIndex.append(lastOffset, position)
-      files.timeIndex.maybeAppend(this.maxTimestamp, this.maxTimestampOffset)
-      this.bytesSinceIndexEntry = 0
-    }
-    this.bytesSinceIndexEntry += sizeBytes
   }
 
   /** Makes all batches written so far survive a power cut. */
@@ -151,23 +130,24 @@ export class Segment {
 
   /** Where to start looking for `offset`, from the index. */
   async lookup(offset: number): Promise<{ offset: number; position: number }> {
-    return this.use(async (files) => files.offsetIndex.lookup(offset))
+    return this.use(async ({ indexes }) => indexes.offsets.lookup(offset))
   }
 
   /** The last offset known to be followed by the first record at or after `timestamp`; baseOffset - 1 when unknown. */
   async lookupTimestamp(timestamp: number): Promise<{ timestamp: number; offset: number } | null> {
-    return this.use(async (files) => files.timeIndex.lookupBefore(timestamp))
+    return this.use(async ({ indexes }) => indexes.times.lookupBefore(timestamp))
   }
 
   /** The greatest record timestamp of a sealed segment, or -Infinity in an empty one. */
   async greatestTimestamp(): Promise<number> {
     return this.use(async (files) => {
       // once is enough: on this hangs what retention deletes and what a look-up passes over
-      if (!this.timesAreChecked && !(await endsLatest(files.log, this.sizeBytes, files.offsetIndex, files.timeIndex))) {
-        await this.repair(files, true)
+      const { log, indexes } = files
+      if (!this.timesAreChecked && !(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) {
+        await this.rebuild(files)
       }
       this.timesAreChecked = true
-      return Math.max(this.maxTimestamp, files.timeIndex.last()?.timestamp ?? -Infinity)
+      return files.indexes.greatestTimestamp
     })
   }
 
@@ -181,88 +161,42 @@ export class Segment {
     await this.use(async (files) => {
       await files.log.truncate(sizeBytes)
       this.sizeBytes = sizeBytes
-      files.offsetIndex.truncate(sizeBytes)
-      files.timeIndex.truncate(endOffset)
+      files.indexes.truncate(sizeBytes, endOffset)
     })
   }
 
-  /**
-   * Brings the indexes in line with the log up to `sizeBytes`, starting from the last entry that can be trusted.
-   *
-   * @returns how many bytes of log were read for it
-   */
-  async repairIndexes(fromScratch: boolean): Promise<number> {
-    return this.use((files) => this.repair(files, fromScratch))
+  /** Builds the indexes anew, because they have led astray. Those who find that at the same time share the work. */
+  async repairIndexes(): Promise<void> {
+    await this.use((files) => this.rebuild(files))
   }
 
-  private async repair(files: SegmentFiles, fromScratch: boolean): Promise<number> {
-    const { log, offsetIndex, timeIndex } = files
-    offsetIndex.truncate(this.sizeBytes)
-    let start = { offset: this.baseOffset, position: 0 }
-    const last = offsetIndex.count > 0 ? offsetIndex.entry(offsetIndex.count - 1) : null
-    const trusted =
-      !fromScratch && last !== null && offsetIndex.isPlausible(this.sizeBytes) && (await namesBatch(log, last))
-    if (!trusted) offsetIndex.entries.keep(0)
-    timeIndex.truncate(trusted ? last.offset + 1 : this.baseOffset)
-    if (trusted && !timeIndex.isPlausible(last.offset + 1)) timeIndex.entries.keep(0)
-    const lastTime = timeIndex.last()
-    // a time index that is lost or damaged alone must be rebuilt from the start as well
-    if (trusted && (lastTime === null || !(await endsTruly(log, this.sizeBytes, offsetIndex, timeIndex)))) {
-      return this.repair(files, true)
-    }
-    // the time index may lag behind the other: what comes after its last entry is looked at again
-    if (lastTime !== null) start = offsetIndex.lookup(lastTime.offset)
-    offsetIndex.truncate(start.position + 1)
-    this.maxTimestamp = lastTime?.timestamp ?? -Infinity
-    this.maxTimestampOffset = lastTime?.offset ?? -1
-    this.bytesSinceIndexEntry = 0
-    let skip = start.position > 0
-    let position = start.position
-    const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
-      if (isCertain) this.indexBatch(files, offset, header.maxTimestamp, position, header.sizeBytes)
-      else {
-        this.rememberTimestamp(header.maxTimestamp, offset)
-        this.bytesSinceIndexEntry += header.sizeBytes
-      }
+  private rebuild(files: SegmentFiles): Promise<void> {
+    this.repairing ??= (async () => {
+      const indexes = this.newIndexes()
+      await indexes.build(files.log, () => this.sizeBytes)
+      files.indexes = indexes
+    })().finally(() => {
+      this.repairing = null
     })
-    for (;;) {
-      const end = await scanBatches(log, position, this.sizeBytes, 'header', ({ header, position }) => {
-        if (skip) {
-          skip = false
-          this.bytesSinceIndexEntry = header.sizeBytes
-          this.rememberTimestamp(header.maxTimestamp, header.lastOffset)
-          sieve.begin(header)
-        } else sieve.push(header, position)
-      })
-      if (end.fault === null) break
-      const next = await findNextBatch(log, end.position + 1, this.sizeBytes, this.baseOffset)
-      if (next === null) break
-      position = next.position
-    }
-    sieve.end()
-    return this.sizeBytes - start.position
+    return this.repairing
   }
 
-  private rememberTimestamp(timestamp: number, offset: number): void {
-    if (timestamp <= this.maxTimestamp || offset <= this.maxTimestampOffset) return
-    this.maxTimestamp = timestamp
-    this.maxTimestampOffset = offset
+  private newIndexes(content?: { offsets: Buffer; times: Buffer }): SegmentIndexes {
+    return new SegmentIndexes(this.baseOffset, () => this.context.indexIntervalBytes(), content)
   }
 
   /** Adds the closing entry to the time index, as a roll and a close do. */
   completeTimeIndex(): void {
-    if (this.files !== null && this.maxTimestampOffset >= 0) {
-      this.files.timeIndex.maybeAppend(this.maxTimestamp, this.maxTimestampOffset)
-    }
+    this.files?.indexes.complete()
   }
 
   /** Writes to the index files what they lack. `sync`: make it survive a power cut. */
   async writeIndexes(options: { sync: boolean }): Promise<void> {
     // a checkpoint in the background may be at it
     const writing = this.indexWriting.then(() =>
-      this.use(async ({ offsetIndex, timeIndex }) => {
-        await this.writeIndex('.index', offsetIndex.entries, options.sync)
-        await this.writeIndex('.timeindex', timeIndex.entries, options.sync)
+      this.use(async ({ indexes }) => {
+        await this.writeIndex('.index', indexes.offsets.entries, options.sync)
+        await this.writeIndex('.timeindex', indexes.times.entries, options.sync)
       }),
     )
     this.indexWriting = writing.catch(() => {})
@@ -351,25 +285,17 @@ export class Segment {
     const mode: OpenMode = readOnly ? 'read' : 'write'
     const log = await storage.openFile(this.path, mode)
     try {
-      const offsetIndex = new OffsetIndex(this.baseOffset, await this.readIndex('.index'))
-      const timeIndex = new TimeIndex(this.baseOffset, await this.readIndex('.timeindex'))
-      const files = { log, offsetIndex, timeIndex }
-      const plausible = offsetIndex.isPlausible(this.sizeBytes) && timeIndex.isPlausible(Number.MAX_SAFE_INTEGER)
+      const content = { offsets: await this.readIndex('.index'), times: await this.readIndex('.timeindex') }
+      const files = { log, indexes: this.newIndexes(content) }
       if (this.sizeBytes > 0) {
         const first = Buffer.alloc(BATCH_HEADER_BYTES)
         const length = await readFully(log, first, 0)
         if (findHeaderFault(first, 0, length) === null) this.firstTimestamp = readBatchHeader(first, 0).maxTimestamp
       }
-      const last = timeIndex.last()
-      if (!plausible || (last === null && this.sizeBytes > 0)) await this.repair(files, true)
-      else if (!this.trustIndexes) await this.repair(files, false)
-      else if (!(await endsTruly(log, this.sizeBytes, offsetIndex, timeIndex))) await this.repair(files, true)
-      else if (last !== null) {
-        this.maxTimestamp = last.timestamp
-        this.maxTimestampOffset = last.offset
-        // as if it had never been closed: a log that is opened for a few records at a time gets its entries as well
-        this.bytesSinceIndexEntry = this.sizeBytes - offsetIndex.lookup(Infinity).position
-      }
+      if (!this.trustIndexes) {
+        if (!(await files.indexes.catchUp(log, this.sizeBytes))) await this.rebuild(files)
+      } else if (await files.indexes.areTrustworthy(log, this.sizeBytes)) files.indexes.goOn(this.sizeBytes)
+      else await this.rebuild(files)
       this.files = files
       return files
     } catch (error) {

@@ -4,6 +4,7 @@ import type { TopicDescription, Varve } from '../../src/client/varve.ts'
 import { partitionForKey } from '../../src/codec/key-hash.ts'
 import type { CreateTopicOptions } from '../../src/engine/topic-admin.ts'
 import { topicDefaults, type TopicConfig } from '../../src/engine/topic-config.ts'
+import { VarveError } from '../../src/errors.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
@@ -17,6 +18,7 @@ import {
   rejection,
   valuesOf,
 } from '../helpers/logs.ts'
+import { SyncGate } from '../helpers/sync-gate.ts'
 
 describe('createTopic', () => {
   test('resolves with the topic as it is: its id, its partitions, and every setting in force', async () => {
@@ -66,6 +68,24 @@ describe('createTopic', () => {
 
     await log.append('orders', { value: 1, partition: 2 })
     expect(await valuesOf(await openLog({ storage: storage.crash() }), 'orders')).toEqual([1])
+  })
+
+  test('until it resolves nobody can append: what is acknowledged could go with the topic in a power cut', async () => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    const log = await openLog({ storage })
+    storage.syncGate = new SyncGate()
+    const creating = log.createTopic({ name: 'orders' })
+    const outcomes: string[] = []
+    for (let round = 0; storage.syncGate.paths.every((path) => !path.includes('catalog')); round++) {
+      outcomes.push(...(await outcomesOf([log.append('orders', { value: 1 })])))
+      storage.syncGate.release()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    outcomes.push(...(await outcomesOf([log.append('orders', { value: 1 })])))
+    storage.syncGate.open()
+    await creating
+    expect(new Set(outcomes)).toEqual(new Set(['UNKNOWN_TOPIC_OR_PARTITION']))
+    await log.append('orders', { value: 1 })
   })
 
   test('refuses a name that is taken, and changes nothing', async () => {
@@ -359,6 +379,29 @@ describe('createPartitions', () => {
     }
     expect(outcomes).toEqual(new Set([2, 4]))
   })
+})
+
+test('whatever the disk says in the middle of a change reaches the caller as a VarveError that names the topic', async () => {
+  const changes: [string, (log: Varve) => Promise<unknown>][] = [
+    ['create', (log) => log.createTopic({ name: 'other', partitions: 2 })],
+    ['alter', (log) => log.alterTopic('orders', { retentionMs: 5 })],
+    ['add partitions to', (log) => log.createPartitions('orders', 3)],
+    ['delete', (log) => log.deleteTopic('orders')],
+  ]
+  for (const [_what, change] of changes) {
+    for (let call = 0, isDone = false; !isDone; call++) {
+      const storage = new FaultyStorage(new MemoryStorage())
+      const log = await openLog({ storage })
+      await log.createTopic({ name: 'orders', partitions: 2 })
+      storage.failAt({ call: storage.calls.length + call, code: 'EIO' })
+      const error: unknown = await change(log).then(
+        () => null,
+        (reason: unknown) => reason,
+      )
+      isDone = error === null && storage.calls.every(({ fault }) => fault === undefined)
+      expect(error === null || (error instanceof VarveError && error.message.includes('EIO'))).toBe(true)
+    }
+  }
 })
 
 /** Without what an unclean stop changes by right. */

@@ -4,8 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import { VarveError } from '../../src/errors.ts'
-import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import type { OpenMode, StorageFile } from '../../src/storage/storage.ts'
+import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { Varve } from '../../src/client/varve.ts'
 import { checkRecovered, openOn, type Moment } from '../helpers/crash-oracle.ts'
 import { CrashScript } from '../helpers/crash-script.ts'
@@ -13,7 +12,7 @@ import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { drawCut } from '../helpers/power-cuts.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
 
-const RUNS = Number(process.env['FAULT_RUNS'] ?? 4)
+const RUNS = Number(process.env['FAULT_RUNS'] ?? 3)
 const CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES']
 
 test(
@@ -22,14 +21,14 @@ test(
   async () => {
     const random = new SeededRandom()
     console.log(
-      `failing recoveries: ${random} (repeat with VARVE_SEED=${random.seed}; FAULT_RUNS sets the number of runs)`,
+      `failing recoveries: ${random.toString()} (repeat with VARVE_SEED=${random.seed}; FAULT_RUNS sets the number of runs)`,
     )
     let [failed, opened] = [0, 0]
     for (let run = 0; run < RUNS; run++) {
       const script = new CrashScript(random, ['group', 'os', { ms: 10 }])
       await script.run(25)
-      const { disk, moment } = random.pick(script.points.slice(script.points.length / 2))
-      const image = disk.crash(drawCut(random))
+      const { disk: before, moment } = random.pick(script.points.slice(script.points.length / 2))
+      const image = before.crash(drawCut(random))
       const healthy = new FaultyStorage(image.clone())
       const log = await openOn(healthy, random, moment.wallMs)
       const left = await survivors(moment, log)
@@ -37,7 +36,8 @@ test(
       for (let index = 0; index < healthy.calls.length; index++) {
         for (const code of CODES) {
           for (const sticky of [false, true]) {
-            const disk = CountingDisk.of(image)
+            const disk = image.clone()
+            const openFiles = watchOpenFiles(disk)
             const storage = new FaultyStorage(disk)
             storage.failAt({ call: index, code, sticky })
             const { kind, path } = healthy.calls[index]
@@ -45,7 +45,7 @@ test(
             const isOpen = await openAndClose(storage, random, moment, what)
             if (isOpen) opened++
             else failed++
-            expect(disk.openPaths, `${what}: files left open`).toEqual([])
+            expect(openFiles, `${what}: files left open`).toEqual([])
             storage.clearFaults()
             const again = await openOn(storage, random, moment.wallMs)
             expect(await survivors({ ...moment, expected: 'either' }, again), what).toBe(left)
@@ -55,7 +55,7 @@ test(
       }
     }
     console.log(`failing recoveries: ${failed} opens failed, ${opened} did without the call`)
-    expect(failed).toBeGreaterThan(1000)
+    expect(failed).toBeGreaterThan(300)
   },
 )
 
@@ -79,26 +79,23 @@ async function openAndClose(
 /** What is left of each partition, but for what every recovery raises. */
 async function survivors(moment: Moment, log: Varve): Promise<string> {
   const left = await checkRecovered(log, moment)
-  return JSON.stringify([...left].map(([name, all]) => [name, all.map(({ kept, start }) => [kept, start])]).sort())
+  const places = [...left].map(([name, all]) => JSON.stringify([name, all.map(({ kept, start }) => [kept, start])]))
+  return places.sort().join()
 }
 
-/** A disk that knows which of its files are open. */
-class CountingDisk extends MemoryStorage {
-  readonly openPaths: string[] = []
-
-  static of(image: MemoryStorage): CountingDisk {
-    const disk = new CountingDisk()
-    return Object.assign(disk, { ...image.clone(), openPaths: disk.openPaths })
-  }
-
-  override async openFile(path: string, mode: OpenMode): Promise<StorageFile> {
-    const file = await super.openFile(path, mode)
+/** The paths of the files that are open on a disk, from now on. */
+function watchOpenFiles(disk: MemoryStorage): string[] {
+  const paths: string[] = []
+  const openFile = disk.openFile.bind(disk)
+  disk.openFile = async (path, mode) => {
+    const file = await openFile(path, mode)
     const close = file.close.bind(file)
-    this.openPaths.push(path)
+    paths.push(path)
     file.close = () => {
-      this.openPaths.splice(this.openPaths.indexOf(path), 1)
+      paths.splice(paths.indexOf(path), 1)
       return close()
     }
     return file
   }
+  return paths
 }

@@ -74,14 +74,10 @@ async function expectAllThere(storage: FaultyStorage | MemoryStorage, outcome: O
   await log.close()
 }
 
-const FAULTS = [
-  { code: 'EIO', sticky: false },
-  { code: 'EIO', sticky: true },
-  { code: 'ENOSPC', sticky: false },
-  { code: 'ENOSPC', sticky: true },
-  { code: 'EMFILE', sticky: false },
-  { code: 'EACCES', sticky: false },
-]
+const FAULTS = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES'].flatMap((code) => [
+  { code, sticky: false },
+  { code, sticky: true },
+])
 
 describe('a storage call that fails', () => {
   for (const { code, sticky } of FAULTS) {

@@ -59,7 +59,7 @@ test(
   { timeout: 120_000 },
   async () => {
     const random = new SeededRandom()
-    console.log(`lock: ${random} (repeat with VARVE_SEED=${random.seed})`)
+    console.log(`lock: ${random.toString()} (repeat with VARVE_SEED=${random.seed})`)
     const directory = await mkdtemp(join(tmpdir(), 'varve-lock-'))
     const pair = await Promise.all([Racer.start(directory), Racer.start(directory)])
     const wins = [0, 0]

@@ -49,7 +49,7 @@ describe.each(goldenPartitions)('the indexes of $name', (partition) => {
     for (const golden of partition.segments) {
       cpSync(join(partition.path, golden.file), join(directory, golden.file))
       const segment = new Segment(contextOf(partition), baseOffsetOf(golden), golden.bytes.length)
-      expect(await segment.repairIndexes(true)).toBe(golden.bytes.length)
+      await segment.repairIndexes()
       segment.completeTimeIndex()
       await segment.writeIndexes({ sync: false })
       await segment.close()

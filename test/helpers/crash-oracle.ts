@@ -1,10 +1,11 @@
 import { Varve, type TopicDescription } from '../../src/client/varve.ts'
 import type { ConsumerRecord } from '../../src/codec/record.ts'
 import { type Flush } from '../../src/engine/flush.ts'
-import type { ProducerRecord } from '../../src/engine/record-encoding.ts'
 import type { TopicConfig } from '../../src/engine/topic-config.ts'
+import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { FakeClock } from './fake-clock.ts'
+import { drawCut } from './power-cuts.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 export const DIRECTORY = '/data/events'
@@ -87,7 +88,7 @@ function must(holds: boolean, promise: () => string): void {
   if (!holds) throw new Error(`must hold: ${promise()}`)
 }
 
-function same<T extends string | number | undefined>(found: T, wanted: T, what: string): void {
+function same<T extends string | number | boolean | undefined>(found: T, wanted: T, what: string): void {
   if (found !== wanted) throw new Error(`${what}: must be ${wanted}, is ${found}`)
 }
 
@@ -230,69 +231,91 @@ export function uniqueValue(random: SeededRandom, maxBytes: number): Buffer {
 }
 
 /**
- * Goes on after a recovery: appends to every partition, closes, opens again, and finds the very same. Offsets that were
- * seen before go to nothing else, and what was just acknowledged is there.
+ * Goes on after a recovery: appends to every partition, stops, opens again, and finds the very same. Offsets that were
+ * seen before go to nothing else, and what was just acknowledged is there: after a close in order, which leaves nothing
+ * to recover, or after a flush and another power cut.
  */
 export async function checkGoesOn(
-  storage: Storage,
+  disk: MemoryStorage,
   log: Varve,
   random: SeededRandom,
   survivors: Map<string, Survivors[]>,
   moment: Moment,
 ): Promise<void> {
-  const added = new Map<string, { offset: number; value: Buffer }>()
-  for (const [name, partitions] of survivors) {
-    for (const [partition, { end }] of partitions.entries()) {
-      const value = uniqueValue(random, 40)
-      const record: ProducerRecord = { partition, value, timestamp: moment.wallMs + 1_000_000 }
-      const { offset } = await log.append(name, record)
-      same(offset, end, `next offset of ${name}-${partition}`)
-      added.set(`${name}/${partition}`, { offset, value })
-    }
-  }
-  await log.close()
-  const again = await openOn(storage, random, moment.wallMs)
+  const powerGoes = random.chance(0.5)
+  const count = powerGoes ? random.between(1, 6) : 1
+  const added = await appendToAll(log, random, survivors, count, moment.wallMs)
+  if (powerGoes) await log.flush()
+  else await log.close()
+  const again = await openOn(powerGoes ? disk.crash(drawCut(random)) : disk, random, moment.wallMs)
   const { clean, scannedBytes, cutBytes, damage } = again.recovery
-  same(JSON.stringify({ clean, scannedBytes, cutBytes, damage }), NOTHING_TO_RECOVER, 'the second open')
+  if (powerGoes) same(clean, false, 'whether the second stop was clean')
+  else same(JSON.stringify({ clean, scannedBytes, cutBytes, damage }), NOTHING_TO_RECOVER, 'the second open')
   same((await again.listTopics()).map(({ name }) => name).join(), [...survivors.keys()].sort().join(), 'topics')
   for (const [name, partitions] of survivors) {
     const description = await again.describeTopic(name)
     for (const [partition, { start, end, kept, leaderEpoch }] of partitions.entries()) {
       const where = `${name}-${partition} opened again`
-      same(description.partitions[partition].logStartOffset, start, `start of ${where}`)
-      same(description.partitions[partition].logEndOffset, end + 1, `end of ${where}`)
-      same(description.partitions[partition].leaderEpoch, leaderEpoch, `epoch of ${where}`)
+      const now = description.partitions[partition]
+      same(now.logStartOffset, start, `start of ${where}`)
+      if (powerGoes) atLeast(now.logEndOffset, end + count, `end of ${where}`)
+      else same(now.logEndOffset, end + count, `end of ${where}`)
+      same(now.leaderEpoch, powerGoes ? leaderEpoch + 1 : leaderEpoch, `epoch of ${where}`)
       const one = moment.topics.find((topic) => topic.name === name)!.partitions[partition]
-      const expected = (one?.entries.slice(0, kept) ?? []).filter(({ offset }) => offset >= start)
-      const found: { offset: number; value: Buffer }[] = []
-      for await (const { offset, valueBytes } of again.read(name, { partition, from: 'earliest' })) {
-        found.push({ offset, value: valueBytes! })
+      const before = (one?.entries.slice(0, kept) ?? []).filter(({ offset }) => offset >= start)
+      const wanted: Stored[] = [...before, ...added.get(`${name}/${partition}`)!]
+      const found: Stored[] = []
+      for await (const { offset, valueBytes, timestamp } of again.read(name, { partition, from: 'earliest' })) {
+        found.push({ offset, value: valueBytes!, timestamp })
       }
-      const wanted = [...expected, added.get(`${name}/${partition}`)!]
       same(found.length, wanted.length, `records of ${where}`)
       for (const [i, { offset, value }] of wanted.entries()) {
         must(found[i].offset === offset && found[i].value.equals(value), () => `record ${i} of ${where} is as it was`)
       }
-      await checkTimes(again, name, partition, wanted, expected.length, moment.wallMs)
+      await checkTimes(again, name, partition, wanted)
     }
   }
   await again.close()
 }
 
-/** Reads from the times of two records: what the time index says must not lead past the first at that time or after. */
-async function checkTimes(
+interface Stored {
+  offset: number
+  value: Buffer
+  timestamp: number
+}
+
+/** Appends so many records to each partition, one after the other, at the offsets that follow its end. */
+async function appendToAll(
   log: Varve,
-  name: string,
-  partition: number,
-  records: readonly { offset: number; timestamp?: number }[],
+  random: SeededRandom,
+  survivors: Map<string, Survivors[]>,
   count: number,
   wallMs: number,
-): Promise<void> {
-  for (const at of new Set([Math.floor(count / 2), count - 1, count])) {
-    if (at < 0) continue
-    const timestamp = records[at].timestamp ?? wallMs + 1_000_000
+): Promise<Map<string, Stored[]>> {
+  const added = new Map<string, Stored[]>()
+  for (const [name, partitions] of survivors) {
+    for (const [partition, { end }] of partitions.entries()) {
+      const records: Stored[] = []
+      for (let i = 0; i < count; i++) {
+        const value = uniqueValue(random, 40)
+        const timestamp = wallMs + 1_000_000 + i
+        const { offset } = await log.append(name, { partition, value, timestamp })
+        same(offset, end + i, `next offset of ${name}-${partition}`)
+        records.push({ offset, value, timestamp })
+      }
+      added.set(`${name}/${partition}`, records)
+    }
+  }
+  return added
+}
+
+/** Reads from the times of some records: what the time index says must not lead past the first at that time or after. */
+async function checkTimes(log: Varve, name: string, partition: number, records: readonly Stored[]): Promise<void> {
+  const last = records.length - 1
+  for (const at of new Set([Math.floor(last / 2), Math.max(last - 1, 0), last])) {
+    const { timestamp } = records[at]
     const { value } = await log.read(name, { partition, from: { timestamp } }).next()
-    const first = records.find((record) => (record.timestamp ?? Infinity) >= timestamp)
+    const first = records.find((record) => record.timestamp >= timestamp)
     same(value?.offset, first?.offset, `first record of ${name}-${partition} at ${timestamp}`)
   }
 }

@@ -1,0 +1,139 @@
+import { findNextBatch, scanBatches } from './batch-scanner.ts'
+import { endsTruly, HeaderSieve, namesBatch } from './index-trust.ts'
+import { OffsetIndex } from './offset-index.ts'
+import type { StorageFile } from './storage.ts'
+import { TimeIndex } from './time-index.ts'
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * The two indexes of one segment, in memory, and what decides about their next entries.
+ *
+ * An object of this class only grows in step with the log. Indexes that turn out wrong are not mended in place, where
+ * readers and the writer use them, but built anew and exchanged as a whole.
+ */
+export class SegmentIndexes {
+  readonly offsets: OffsetIndex
+  readonly times: TimeIndex
+  private bytesSinceEntry = 0
+  private maxTimestamp = -Infinity
+  private maxTimestampOffset = -1
+
+  /** @param intervalBytes one entry per so many bytes of log */
+  constructor(
+    private readonly baseOffset: number,
+    private readonly intervalBytes: () => number,
+    content: { offsets: Buffer; times: Buffer } = { offsets: NOTHING, times: NOTHING },
+  ) {
+    this.offsets = new OffsetIndex(baseOffset, content.offsets)
+    this.times = new TimeIndex(baseOffset, content.times)
+  }
+
+  /** The greatest timestamp so far, or -Infinity. */
+  get greatestTimestamp(): number {
+    return Math.max(this.maxTimestamp, this.times.last()?.timestamp ?? -Infinity)
+  }
+
+  /** Adds what is due for a batch that stands at the end of the log. */
+  add(lastOffset: number, maxTimestamp: number, position: number, sizeBytes: number): void {
+    this.remember(maxTimestamp, lastOffset)
+    if (this.bytesSinceEntry > this.intervalBytes()) {
+      this.offsets.append(lastOffset, position)
+      this.times.maybeAppend(this.maxTimestamp, this.maxTimestampOffset)
+      this.bytesSinceEntry = 0
+    }
+    this.bytesSinceEntry += sizeBytes
+  }
+
+  private remember(timestamp: number, offset: number): void {
+    if (timestamp <= this.maxTimestamp || offset <= this.maxTimestampOffset) return
+    this.maxTimestamp = timestamp
+    this.maxTimestampOffset = offset
+  }
+
+  /** Adds the closing entry to the time index, as a roll and a close do. */
+  complete(): void {
+    if (this.maxTimestampOffset >= 0) this.times.maybeAppend(this.maxTimestamp, this.maxTimestampOffset)
+  }
+
+  /** Forgets what is beyond `sizeBytes` of the log, a batch boundary whose next offset is `endOffset`. */
+  truncate(sizeBytes: number, endOffset: number): void {
+    this.offsets.truncate(sizeBytes)
+    this.times.truncate(endOffset)
+  }
+
+  /** Whether the entries could be those of a log of `sizeBytes` that was closed in order, and the last ones are. */
+  async areTrustworthy(log: StorageFile, sizeBytes: number): Promise<boolean> {
+    const { offsets, times } = this
+    if (!offsets.isPlausible(sizeBytes) || !times.isPlausible(Number.MAX_SAFE_INTEGER)) return false
+    if (times.last() === null) return sizeBytes === 0
+    return endsTruly(log, sizeBytes, offsets, times)
+  }
+
+  /** Goes on from the last entries, as if the segment had never been closed. */
+  goOn(sizeBytes: number): void {
+    const last = this.times.last()
+    if (last === null) return
+    this.maxTimestamp = last.timestamp
+    this.maxTimestampOffset = last.offset
+    this.bytesSinceEntry = sizeBytes - this.offsets.lookup(Infinity).position
+  }
+
+  /**
+   * Brings indexes that were just read from their files in line with the log, from the last entries on that can be
+   * trusted; nobody uses them yet.
+   *
+   * @returns false when nothing of them can be trusted: build new ones
+   */
+  async catchUp(log: StorageFile, sizeBytes: number): Promise<boolean> {
+    const { offsets, times } = this
+    offsets.truncate(sizeBytes)
+    const last = offsets.count > 0 ? offsets.entry(offsets.count - 1) : null
+    if (last === null || !offsets.isPlausible(sizeBytes) || !(await namesBatch(log, last))) return false
+    times.truncate(last.offset + 1)
+    const lastTime = times.isPlausible(last.offset + 1) ? times.last() : null
+    // a time index that is lost or damaged alone must be rebuilt from the start as well
+    if (lastTime === null || !(await endsTruly(log, sizeBytes, offsets, times))) return false
+    // the time index may lag behind the other: what comes after its last entry is looked at again
+    const start = offsets.lookup(lastTime.offset)
+    offsets.truncate(start.position + 1)
+    this.maxTimestamp = lastTime.timestamp
+    this.maxTimestampOffset = lastTime.offset
+    await this.addAll(log, start.position, () => sizeBytes)
+    return true
+  }
+
+  /** Builds the indexes of a log from its batches alone. */
+  async build(log: StorageFile, sizeBytes: () => number): Promise<void> {
+    await this.addAll(log, 0, sizeBytes)
+  }
+
+  /**
+   * @param start     0, or where the batch of the last entry begins
+   * @param sizeBytes may grow meanwhile: all that is there at the end is indexed
+   */
+  private async addAll(log: StorageFile, start: number, sizeBytes: () => number): Promise<void> {
+    let isKnown = start > 0
+    const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
+      if (isCertain) this.add(offset, header.maxTimestamp, position, header.sizeBytes)
+      else {
+        this.remember(header.maxTimestamp, offset)
+        this.bytesSinceEntry += header.sizeBytes
+      }
+    })
+    for (let position = start; position < sizeBytes();) {
+      const size = sizeBytes()
+      const end = await scanBatches(log, position, size, 'header', ({ header, position }) => {
+        if (isKnown) {
+          isKnown = false
+          this.bytesSinceEntry = header.sizeBytes
+          this.remember(header.maxTimestamp, header.lastOffset)
+          sieve.begin(header)
+        } else sieve.push(header, position)
+      })
+      const next = end.fault === null ? null : await findNextBatch(log, end.position + 1, size, this.baseOffset)
+      position = next?.position ?? size
+    }
+    sieve.end()
+  }
+}
