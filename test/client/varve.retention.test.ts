@@ -299,7 +299,7 @@ describe('deleteRecords', () => {
 })
 
 describe('the start of a partition', () => {
-  test('survives a new open, a kill and a power cut at any moment: it never moves back, and no record behind it is lost', async () => {
+  test('survives a new open, a kill and a power cut at any moment, and never moves back', async () => {
     const starts = new Set<number>()
     for (let call = 0; ; call++) {
       const memory = new MemoryStorage()
@@ -351,7 +351,7 @@ describe('the start of a partition', () => {
   })
 })
 
-test('a file that cannot be removed is an error; the records before the start are gone all the same, and a later open removes it', async () => {
+test('a file that cannot be removed is an error, and the records before the start are gone all the same', async () => {
   const memory = new MemoryStorage()
   const storage = new FaultyStorage(memory)
   const { log } = await withOrders({}, storage as unknown as MemoryStorage)
