@@ -87,6 +87,9 @@ describe('a storage call that fails', () => {
       const calls = healthy.calls.length
       let told = 0
       for (let index = 0; index < calls; index++) {
+        // a directory above the log that this user may not read is passed over: he has not just created anything in it
+        const { kind, path } = healthy.calls[index]
+        if (code === 'EACCES' && kind === 'syncDirectory' && path === '/') continue
         const disk = new MemoryStorage()
         const storage = new FaultyStorage(disk)
         storage.failAt({ call: index, code, sticky })
