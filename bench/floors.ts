@@ -38,34 +38,56 @@ export function syncEach(recordBytes: number): Variant {
 export function groupCommit(recordBytes: number, inFlight: number): Variant {
   const values = payloads(recordBytes)
   return withFile('R3', async (fd, scale) => {
-    let position = 0
-    let pending: Buffer[] = []
-    let resolves: (() => void)[] = []
-    let running = false
-    const buffer = Buffer.allocUnsafeSlow(inFlight * recordBytes)
-    const loop = async () => {
-      while (pending.length > 0) {
-        const settled = resolves
-        let length = 0
-        for (const value of pending) length += value.copy(buffer, length)
-        pending = []
-        resolves = []
-        position += writeSync(fd, buffer, 0, length, position)
-        await datasync(fd)
-        for (const resolve of settled) resolve()
-        await new Promise(setImmediate)
-      }
-      running = false
-    }
-    return inFlightFor(scale, inFlight, (i) => {
-      pending.push(values[i % values.length])
-      if (!running) {
-        running = true
-        setImmediate(() => void loop())
-      }
-      return new Promise<void>((resolve) => resolves.push(resolve))
-    })
+    const commit = groupCommitLoop(fd, inFlight * recordBytes)
+    return inFlightFor(scale, inFlight, (i) => commit(values[i % values.length]))
   })
+}
+
+/** R3 on each of so many files, written in turn. */
+export function groupCommits(recordBytes: number, inFlight: number, files: number): Variant {
+  const values = payloads(recordBytes)
+  return {
+    name: `R3 x ${files}`,
+    async run(directory, scale) {
+      const fds = Array.from({ length: files }, (_, i) => openSync(`${directory}/floor-${i}`, 'w+'))
+      const commits = fds.map((fd) => groupCommitLoop(fd, inFlight * recordBytes))
+      try {
+        return await inFlightFor(scale, inFlight, (i) => commits[i % files](values[i % values.length]))
+      } finally {
+        for (const fd of fds) closeSync(fd)
+      }
+    },
+  }
+}
+
+function groupCommitLoop(fd: number, bufferBytes: number): (value: Buffer) => Promise<void> {
+  let position = 0
+  let pending: Buffer[] = []
+  let resolves: (() => void)[] = []
+  let running = false
+  const buffer = Buffer.allocUnsafeSlow(bufferBytes)
+  const loop = async () => {
+    while (pending.length > 0) {
+      const settled = resolves
+      let length = 0
+      for (const value of pending) length += value.copy(buffer, length)
+      pending = []
+      resolves = []
+      position += writeSync(fd, buffer, 0, length, position)
+      await datasync(fd)
+      for (const resolve of settled) resolve()
+      await new Promise(setImmediate)
+    }
+    running = false
+  }
+  return (value) => {
+    pending.push(value)
+    if (!running) {
+      running = true
+      setImmediate(() => void loop())
+    }
+    return new Promise<void>((resolve) => resolves.push(resolve))
+  }
 }
 
 /** R5: u32 length and CRC-32 in front of each record, one write per batch of 1,000; `sync`: one fdatasync too. */

@@ -31,6 +31,8 @@ export interface Goal {
   floor?: string
   atLeast?: number
   atMost?: number
+  /** The disk decides this ratio more than the code does: never a blunder. */
+  decidedByDisk?: boolean
 }
 
 /** Something that is measured, with what it is compared with. */

@@ -34,7 +34,7 @@ function judgeGoal(goal: Goal, measured: Measured[]): Judged {
     ...goal,
     value,
     met: value >= atLeast && value <= atMost,
-    blunder: floor !== undefined && isFarOff(value) && isFarOff(best),
+    blunder: floor !== undefined && !goal.decidedByDisk && isFarOff(value) && isFarOff(best),
   }
 }
 

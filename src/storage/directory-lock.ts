@@ -1,9 +1,20 @@
-import { close, constants, fstat, open } from 'node:fs'
-import { link, readFile, readlink, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { hostname, uptime } from 'node:os'
 import { resolve as absolute } from 'node:path'
-import { promisify } from 'node:util'
 import { systemClock, systemRandom } from '../environment.ts'
 import { systemErrorCode, VarveError } from '../errors.ts'
 import type { DirectoryLock } from './storage.ts'
@@ -49,21 +60,25 @@ const EXITING = 0x4
  * Takes the exclusive lock on a directory, at once or not at all: against other processes, other threads and a second
  * call in the same thread. After the holder was killed the next call succeeds.
  *
+ * Small files are read and written synchronously: in a process that has just begun, each detour through the pool costs
+ * more than the call.
+ *
  * Rejects with the system's error when the directory does not exist or cannot be written (`ENOENT`, `ENOTDIR`, `EACCES`,
  * `EROFS`).
  *
  * @throws VarveError LOCKED, naming the holder
  */
 export async function lockDirectory(path: string, mechanism: LockMechanism = ownMechanism()): Promise<DirectoryLock> {
-  const self = await describeThisProcess()
+  const self = describeThisProcess()
   const deadline = systemClock.monotonicMs() + PATIENCE_MS
   for (;;) {
-    const lock = await (mechanism === 'file' ? takeFile(path, self) : takeEndpoint(path, self, mechanism))
+    const lock = mechanism === 'file' ? takeFile(path, self) : await takeEndpoint(path, self, mechanism)
     if (lock !== null) return lock
     // Between the moment it takes the lock and the moment it has written its name, a holder has no name or a wrong one.
-    const holder = await readHolder(path)
-    const named = holder !== null && (await isAlive(holder, self))
+    const holder = readHolder(path)
+    const named = holder !== null && isAlive(holder, self)
     if (named || systemClock.monotonicMs() >= deadline) throw lockedError(path, holder)
+    await new Promise<void>((resolve) => systemClock.defer(resolve))
   }
 }
 
@@ -78,31 +93,31 @@ async function takeEndpoint(
   self: LockHolder,
   mechanism: 'socket' | 'pipe',
 ): Promise<DirectoryLock | null> {
-  const directory = await openDirectory(path)
+  const directory = openDirectory(path)
   let server: Server | null = null
   try {
     const prefix = mechanism === 'socket' ? '\0' : '\\\\.\\pipe\\'
     server = await listen(`${prefix}varve-${directory.dev}-${directory.ino}`)
     if (server !== null) {
-      const before = await readHolder(path)
-      if (before !== null && (await holdsFromElsewhere(before, self))) throw lockedError(path, before)
-      await writeHolder(path, self)
+      const before = readHolder(path)
+      if (before !== null && holdsFromElsewhere(before, self)) throw lockedError(path, before)
+      writeHolder(path, self)
     }
   } catch (error) {
     await shut(server)
-    await directory.close()
+    directory.close()
     throw error
   }
   if (server === null) {
-    await directory.close()
+    directory.close()
     return null
   }
   return lockThatEnds(async () => {
     try {
-      await removeHolder(path, self)
+      removeHolder(path, self)
     } finally {
       await shut(server)
-      await directory.close()
+      directory.close()
     }
   })
 }
@@ -114,60 +129,62 @@ async function takeEndpoint(
  * renames that to `.lock`. Such a name is claimed once in all time, so two that find the same dead file cannot both win,
  * which removing it and starting over would let them. A claimant that dies is succeeded in the same way.
  */
-async function takeFile(path: string, self: LockHolder): Promise<DirectoryLock | null> {
+function takeFile(path: string, self: LockHolder): DirectoryLock | null {
   const root = `${path}/${LOCK_FILE}`
   const mine = `${root}.${self.token}`
-  await writeFile(mine, content(self), { mode: 0o600, flag: 'wx' })
+  writeFileSync(mine, content(self), { mode: 0o600, flag: 'wx' })
   try {
     for (;;) {
-      const { texts, names, free, live } = await readClaims(root, self)
+      const { texts, names, free, live } = readClaims(root, self)
       if (live) return null
-      if (!(await linkNew(mine, free))) continue
+      if (!linkNew(mine, free)) continue
       if (free === root) break
       // Another may have become the holder since, and then nobody looks at this name any more.
-      if ((await readText(root)) === texts[0]) {
-        await rename(free, root)
-        for (const name of names.slice(1)) await removeIfThere(name)
+      if (readText(root) === texts[0]) {
+        renameSync(free, root)
+        for (const name of names.slice(1)) removeIfThere(name)
         break
       }
-      await removeIfThere(free)
+      removeIfThere(free)
     }
   } finally {
-    await unlink(mine)
+    unlinkSync(mine)
   }
-  return lockThatEnds(() => removeHolder(path, self))
+  return lockThatEnds(async () => removeHolder(path, self))
 }
 
 /** Follows the claims from `.lock` on, to one of a live process or to the first name that is free. */
-async function readClaims(root: string, self: LockHolder) {
+function readClaims(root: string, self: LockHolder) {
   const names: string[] = []
   const texts: string[] = []
   let free = root
   for (;;) {
-    const text = await readText(free)
+    const text = readText(free)
     if (text === null) return { names, texts, free, live: false }
     const holder = parseHolder(text)
-    if (holder !== null && (await isAlive(holder, self))) return { names, texts, free, live: true }
+    if (holder !== null && isAlive(holder, self)) return { names, texts, free, live: true }
     names.push(free)
     texts.push(text)
     free = holder === null ? `${free}.next` : `${root}.${holder.token}.next`
   }
 }
 
-async function readText(path: string): Promise<string | null> {
-  return await readFile(path, 'utf8').catch((error: unknown) => {
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return null
     throw error
-  })
+  }
 }
 
-async function removeIfThere(path: string): Promise<void> {
-  await rm(path, { force: true })
+function removeIfThere(path: string): void {
+  rmSync(path, { force: true })
 }
 
-async function linkNew(from: string, to: string): Promise<boolean> {
+function linkNew(from: string, to: string): boolean {
   try {
-    await link(from, to)
+    linkSync(from, to)
     return true
   } catch (error) {
     if (systemErrorCode(error) === 'EEXIST') return false
@@ -185,18 +202,17 @@ function lockThatEnds(end: () => Promise<void>): DirectoryLock {
  * Opens a directory to know it by device and inode. On Linux it stays open as long as the lock is held, so that the
  * inode number cannot go to another directory while the lock is named after it.
  */
-async function openDirectory(path: string): Promise<{ dev: bigint; ino: bigint; close: () => Promise<void> }> {
+function openDirectory(path: string): { dev: bigint; ino: bigint; close: () => void } {
   if (process.platform === 'win32') {
-    const { dev, ino } = await stat(path, { bigint: true })
-    return { dev, ino, close: async () => {} }
+    const { dev, ino } = statSync(path, { bigint: true })
+    return { dev, ino, close: () => {} }
   }
-  const fd = await promisify(open)(path, constants.O_RDONLY | constants.O_DIRECTORY, 0)
-  const closeOnce = () => promisify(close)(fd)
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY, 0)
   try {
-    const { dev, ino } = await promisify(fstat)(fd, { bigint: true })
-    return { dev, ino, close: closeOnce }
+    const { dev, ino } = fstatSync(fd, { bigint: true })
+    return { dev, ino, close: () => closeSync(fd) }
   } catch (error) {
-    await closeOnce()
+    closeSync(fd)
     throw error
   }
 }
@@ -222,15 +238,24 @@ function shut(server: Server | null): Promise<void> {
   })
 }
 
-async function describeThisProcess(): Promise<LockHolder> {
+function describeThisProcess(): LockHolder {
   return {
     pid: process.pid,
     hostname: hostname(),
-    bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => undefined))?.trim(),
-    startTime: (await processStatus(process.pid))?.startTime,
-    networkNamespace: await readlink('/proc/self/ns/net').catch(() => undefined),
+    bootId: orNothing(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()),
+    startTime: processStatus(process.pid)?.startTime,
+    networkNamespace: orNothing(() => readlinkSync('/proc/self/ns/net')),
     since: new Date(systemClock.now()).toISOString(),
     token: Buffer.from(systemRandom.bytes(16)).toString('hex'),
+  }
+}
+
+/** What `read` gives, or undefined where it fails: not every system has it, nor may everybody read it. */
+function orNothing(read: () => string): string | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
   }
 }
 
@@ -239,9 +264,8 @@ function content(holder: LockHolder): string {
 }
 
 /** The holder that the `.lock` file names; null when there is none, or it cannot be read, or it is damaged. */
-async function readHolder(path: string): Promise<LockHolder | null> {
-  const text = await readFile(`${path}/${LOCK_FILE}`, 'utf8').catch(() => '')
-  return parseHolder(text)
+function readHolder(path: string): LockHolder | null {
+  return parseHolder(orNothing(() => readFileSync(`${path}/${LOCK_FILE}`, 'utf8')) ?? '')
 }
 
 function parseHolder(text: string): LockHolder | null {
@@ -257,31 +281,31 @@ function parseHolder(text: string): LockHolder | null {
 }
 
 /** Writes the `.lock` file in one step, whatever stood there. Only who holds the endpoint calls this. */
-async function writeHolder(path: string, self: LockHolder): Promise<void> {
+function writeHolder(path: string, self: LockHolder): void {
   const temporary = `${path}/${LOCK_FILE}.tmp`
-  await writeFile(temporary, content(self), { mode: 0o600 })
-  await rename(temporary, `${path}/${LOCK_FILE}`)
+  writeFileSync(temporary, content(self), { mode: 0o600 })
+  renameSync(temporary, `${path}/${LOCK_FILE}`)
 }
 
 /** Removes the `.lock` file when it is still our own. */
-async function removeHolder(path: string, self: LockHolder): Promise<void> {
-  if ((await readHolder(path))?.token !== self.token) return
-  await unlink(`${path}/${LOCK_FILE}`)
+function removeHolder(path: string, self: LockHolder): void {
+  if (readHolder(path)?.token !== self.token) return
+  unlinkSync(`${path}/${LOCK_FILE}`)
 }
 
 /**
  * Tells whether a process holds the directory although its endpoint was free here: abstract sockets are known within
  * one network namespace only, and two containers may share a volume.
  */
-async function holdsFromElsewhere(holder: LockHolder, self: LockHolder): Promise<boolean> {
+function holdsFromElsewhere(holder: LockHolder, self: LockHolder): boolean {
   const { networkNamespace } = self
   if (networkNamespace !== undefined && holder.networkNamespace === networkNamespace) return false
   if (holder.pid === self.pid && holder.startTime === self.startTime) return false
-  return await isAlive(holder, self)
+  return isAlive(holder, self)
 }
 
 /** Tells whether the very process that took the lock still runs. False also when it cannot be known from this host. */
-async function isAlive(holder: LockHolder, self: LockHolder): Promise<boolean> {
+function isAlive(holder: LockHolder, self: LockHolder): boolean {
   if (holder.hostname !== self.hostname) return false
   if (holder.bootId === undefined || self.bootId === undefined) {
     const bootedMs = systemClock.now() - uptime() * 1000
@@ -289,14 +313,14 @@ async function isAlive(holder: LockHolder, self: LockHolder): Promise<boolean> {
   } else if (holder.bootId !== self.bootId) {
     return false
   }
-  const status = await processStatus(holder.pid)
+  const status = processStatus(holder.pid)
   if (status === null) return isRunning(holder.pid)
   return !status.exiting && (holder.startTime === undefined || holder.startTime === status.startTime)
 }
 
 /** What Linux says about a process; null when there is none of that pid, when it is hidden, or on other systems. */
-async function processStatus(pid: number): Promise<{ startTime: string; exiting: boolean } | null> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+function processStatus(pid: number): { startTime: string; exiting: boolean } | null {
+  const text = orNothing(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? ''
   // proc(5): "pid (name) state ...", and the name may hold spaces and parentheses. Counted from `state`, which is field 3.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const [state, flags, startTime] = [fields[0], fields[6], fields[19]]

@@ -49,6 +49,11 @@ export class IndexEntries {
     return low - 1
   }
 
+  /** All entries. */
+  view(): DataView {
+    return new DataView(this.bytes.buffer, this.bytes.byteOffset, this.count * this.entryBytes)
+  }
+
   /** The entries that the file lacks. */
   unwritten(): Buffer {
     return this.bytes.subarray(this.writtenCount * this.entryBytes, this.count * this.entryBytes)

@@ -5,6 +5,7 @@ import {
   fstat,
   fsync,
   ftruncate,
+  mkdir,
   open,
   read,
   readdir,
@@ -53,7 +54,7 @@ class NodeStorage implements Storage {
   /** @throws the system's error: `ENOTDIR` when a file of that name, or of a parent's, stands in the way */
   async makeDirectory(path: string): Promise<void> {
     try {
-      await fsExtra.ensureDir(path, DIRECTORY_MODE)
+      await settle((done) => mkdir(path, { recursive: true, mode: DIRECTORY_MODE }, (error) => done(error)))
     } catch (error) {
       // mkdir says EEXIST for a file at the end of the path and ENOTDIR for one on the way: one mistake, one code.
       throw systemErrorCode(error) === 'EEXIST' ? systemError('ENOTDIR', 'mkdir', path) : error

@@ -70,13 +70,17 @@ export class TimeIndex {
 
   /** Whether the entries are strictly increasing and of records below `endOffset`. */
   isPlausible(endOffset: number): boolean {
-    let last: TimestampOffset | null = null
-    for (let i = 0; i < this.count; i++) {
-      const entry = this.entry(i)
-      if (entry.offset < this.baseOffset || entry.offset >= endOffset) return false
-      if (last !== null && (entry.timestamp <= last.timestamp || entry.offset <= last.offset)) return false
-      last = entry
+    const view = this.entries.view()
+    let lastTimestamp = -Infinity
+    let lastOffset = -1
+    for (let at = 0; at < view.byteLength; at += TIME_ENTRY_BYTES) {
+      const timestamp = view.getInt32(at) * 2 ** 32 + view.getUint32(at + 4)
+      const relativeOffset = view.getInt32(at + 8)
+      if (timestamp <= lastTimestamp || relativeOffset <= lastOffset) return false
+      lastTimestamp = timestamp
+      lastOffset = relativeOffset
     }
+    if (this.baseOffset + lastOffset >= endOffset) return false
     return this.entries.isWhole
   }
 

@@ -25,6 +25,12 @@ test('it is no blunder while the best runs are near', () => {
   expect(goals[0]).toMatchObject({ met: false, blunder: false })
 })
 
+test('a ratio that the disk decides is told, and is never a blunder', () => {
+  const goal = { ...ATLEAST, decidedByDisk: true }
+  const { goals } = judged(goal, [rates('varve', spread(1)), rates('R3', spread(1000))])
+  expect(goals[0]).toMatchObject({ met: false, blunder: false })
+})
+
 test('a bound without a floor is told, and is never a blunder', () => {
   const result = judged({ metric: 'ms', atMost: 5 }, [{ variant: 'varve', metrics: { ms: spread(100) } }])
   expect(result.goals[0]).toMatchObject({ value: 100, met: false, blunder: false })
