@@ -31,12 +31,14 @@ export interface LogSlice {
   fault: BatchFault | 'place' | null
 }
 
-/** A batch to start from; `next` is the one after it, where it ends before the wanted offset itself. */
+/** A batch to start from, and the offset that it begins with. */
 interface StartingPlace {
   position: number
   offset: number
-  next: { position: number; offset: number } | null
 }
+
+/** Of what the index says to read at once for a look-up: more is skipped over by headers. */
+const MAX_LOOKUP_BYTES = 64 * 1024
 
 /** A batch's place is wrong where its offsets or its epoch do not fit what surrounds it. */
 type WalkFault = BatchFault | 'place' | null
@@ -88,15 +90,33 @@ export class LogReader {
     maxBytes: number,
     endOffset: number,
   ): Promise<LogSlice> {
-    const from = start < 0 ? await this.lookUp(segment, offset) : { position: start, offset, next: null }
     // batches before the wanted one are passed over by what their headers say
     let isSeeking = start < 0
-    let { position, offset: expected } = from.next ?? from
+    let entry = isSeeking ? await segment.lookup(offset) : null
+    let from: StartingPlace = {
+      position: entry?.position ?? start,
+      offset: entry === null ? offset : segment.baseOffset,
+    }
+    let { position, offset: expected } = from
     let wanted = Math.max(maxBytes, BATCH_HEADER_BYTES)
+    if (entry !== null) wanted = Math.max(wanted, Math.min(entry.endPosition - position, MAX_LOOKUP_BYTES))
     for (;;) {
       const end = segment.sizeBytes
       const bytes = Buffer.allocUnsafeSlow(Math.max(Math.min(wanted, end - position), 0))
       const available = await segment.read(bytes, position)
+      if (entry !== null && entry.position > 0) {
+        // one read for both: the batch that proves the entry, and the one that is wanted
+        const named = batchNamed(entry, bytes, available)
+        from = named === null ? await this.lookUp(segment, offset) : { position, offset: named.baseOffset }
+        ;({ position, offset: expected } = from)
+        entry = null
+        if (named === null) continue
+        if (named.lastOffset < offset && named.sizeBytes > available && position + named.sizeBytes < end) {
+          position += named.sizeBytes
+          expected = named.lastOffset + 1
+          continue
+        }
+      }
       // the file may be shorter than it should be
       const fileHasMore = available === bytes.length && position + available < end
       const found = this.walk(bytes, available, expected, offset, endOffset)
@@ -140,21 +160,16 @@ export class LogReader {
     }
   }
 
-  /** Where to start looking for `offset`, which offset the batch there begins with, and the batch after it if need be. */
+  /** Where to start looking for `offset`, and which offset the batch there begins with; mends the index if need be. */
   private async lookUp(segment: Segment, offset: number): Promise<StartingPlace> {
-    const start: StartingPlace = { position: 0, offset: segment.baseOffset, next: null }
+    const start: StartingPlace = { position: 0, offset: segment.baseOffset }
     for (let isRepaired = false; ; isRepaired = true) {
       const entry = await segment.lookup(offset)
       if (entry.position === 0) return start
       const bytes = Buffer.alloc(BATCH_HEADER_BYTES)
       const length = await segment.read(bytes, entry.position)
-      const header = findHeaderFault(bytes, 0, length) === null ? readBatchHeader(bytes, 0) : null
-      if (header?.lastOffset === entry.offset) {
-        const end = entry.position + header.sizeBytes
-        const isBefore = header.lastOffset < offset && end < segment.sizeBytes
-        const next = isBefore ? { position: end, offset: header.lastOffset + 1 } : null
-        return { position: entry.position, offset: header.baseOffset, next }
-      }
+      const named = batchNamed(entry, bytes, length)
+      if (named !== null) return { position: entry.position, offset: named.baseOffset }
       // the index is wrong, or the batch that it names is damaged
       if (isRepaired) return start
       await segment.repairIndexes()
@@ -290,6 +305,13 @@ export class LogReader {
     const bytes = Buffer.alloc(sizeBytes)
     return isOldMessage(bytes.subarray(0, await segment.read(bytes, position)))
   }
+}
+
+/** The batch that an entry of an index names, if it stands at the start of `bytes`. */
+function batchNamed(entry: { offset: number }, bytes: Buffer, available: number): BatchHeader | null {
+  if (findHeaderFault(bytes, 0, available) !== null) return null
+  const header = readBatchHeader(bytes, 0)
+  return header.lastOffset === entry.offset ? header : null
 }
 
 /**

@@ -48,10 +48,20 @@ export class OffsetIndex {
    * none: the caller can always start a scan there. Never reads the disk.
    */
   lookup(offset: number): OffsetPosition {
+    const index = this.indexOf(offset)
+    return index < 0 ? { offset: this.baseOffset, position: 0 } : this.entry(index)
+  }
+
+  /** Where the batch that holds `offset` ends at the latest, as far as the entries tell; else Infinity. */
+  endPosition(offset: number): number {
+    const index = this.indexOf(offset) + 2
+    return index < this.count ? this.entry(index).position : Infinity
+  }
+
+  private indexOf(offset: number): number {
     const { bytes } = this.entries
     const relativeOffset = offset - this.baseOffset
-    const index = this.entries.lastWhere((at) => bytes.readInt32BE(at) <= relativeOffset)
-    return index < 0 ? { offset: this.baseOffset, position: 0 } : this.entry(index)
+    return this.entries.lastWhere((at) => bytes.readInt32BE(at) <= relativeOffset)
   }
 
   /** Adds an entry. Only the segment's writer calls this; it has rolled before either field outgrows int32. */

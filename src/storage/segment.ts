@@ -128,9 +128,11 @@ export class Segment {
     return this.use((files) => readFully(files.log, target, position))
   }
 
-  /** Where to start looking for `offset`, from the index. */
-  async lookup(offset: number): Promise<{ offset: number; position: number }> {
-    return this.use(async ({ indexes }) => indexes.offsets.lookup(offset))
+  /** Where to start looking for `offset`, from the index, and where its batch ends at the latest. */
+  async lookup(offset: number): Promise<{ offset: number; position: number; endPosition: number }> {
+    return this.use(async ({ indexes: { offsets } }) => {
+      return { ...offsets.lookup(offset), endPosition: offsets.endPosition(offset) }
+    })
   }
 
   /** The last offset known to be followed by the first record at or after `timestamp`; baseOffset - 1 when unknown. */
