@@ -207,11 +207,12 @@ test('each test of a layer names the source file that it tests', () => {
   expect(orphans.map((path) => `${path} -> ${sourceOf(path)}`)).toEqual([])
 })
 
-/** Reads every .ts file below a folder of the project, sorted by path; none when the folder does not exist. */
+/** Reads every .ts file below a folder of the project but what is installed, by path; none if there is no such folder. */
 function readSources(folder: string): SourceFile[] {
   const absolute = join(ROOT, folder)
   if (!existsSync(absolute)) return []
-  const names = readdirSync(absolute, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
+  const all = readdirSync(absolute, { recursive: true, encoding: 'utf8' })
+  const names = all.filter((name) => name.endsWith('.ts') && !/(^|[/\\])node_modules[/\\]/.test(name))
   return names.sort().map((name) => {
     const path = posix.join(folder, name.replaceAll('\\', '/'))
     const text = readFileSync(join(ROOT, path), 'utf8')
