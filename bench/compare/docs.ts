@@ -19,11 +19,11 @@ export function writeDocs(): void {
 }
 
 function figuresOf(results: Results): string[] {
-  const { date, machine, node, rounds, seconds, records } = results
+  const { date, machine, node, commit, rounds, seconds, records } = results
   const sizes = [...new Set(WORKLOADS.map(({ recordBytes }) => recordBytes))]
   const read = sizes.map((size) => `${records[size].toLocaleString('en')} records of ${size} B`).join(' and ')
   return [
-    `Measured on ${date.slice(0, 10)}: ${machine}, Node ${node.slice(1)}. Medians of ${rounds} interleaved rounds, with the ` +
+    `Measured on ${date.slice(0, 10)}: ${machine}, Node ${node.slice(1)}, Varve at ${commit ?? 'an unknown commit'}. Medians of ${rounds} interleaved rounds, with the ` +
       `least and the greatest; ${seconds} s each; read were ${read}.`,
     '### Varve beside the best of the others',
     ratioTable(results),

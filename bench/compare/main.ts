@@ -5,6 +5,7 @@
  * `npm run bench:compare -- [--peers a,b] [--seconds n] [--rounds n] [--quick] [--json <file>]`
  * `npm run bench:compare -- --docs` measures nothing: it writes the tables of docs/peers.md from bench/results/peers.json.
  */
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { dirname } from 'node:path'
@@ -71,6 +72,7 @@ async function compare(wanted: string[], scale: Scale): Promise<Results> {
     date: new Date().toISOString(),
     machine: machine(),
     node: process.version,
+    commit: commit(),
     rounds: scale.rounds,
     seconds: scale.seconds,
     records: Object.fromEntries(WORKLOADS.map(({ recordBytes }) => [recordBytes, scale.records(recordBytes)])),
@@ -143,6 +145,11 @@ function machine(): string {
   const { type } = statfsSync(new URL('.', import.meta.url))
   const fileSystem = type === EXT4 ? 'ext4' : `file system 0x${type.toString(16)}`
   return `${cpus().length} x ${cpus()[0].model.trim()}, ${process.platform} ${release()}, ${fileSystem}`
+}
+
+function commit(): string | null {
+  const { status, stdout } = spawnSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : null
 }
 
 function versionOf(peer: string): string {

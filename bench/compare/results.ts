@@ -53,6 +53,8 @@ export interface Results {
   date: string
   machine: string
   node: string
+  /** What is compared, as git names it; null without git. */
+  commit: string | null
   rounds: number
   seconds: number
   /** Records that were replayed, by size. */
