@@ -2,7 +2,7 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Sample } from './harness.ts'
+import type { Sample } from './workload.ts'
 
 /**
  * Processes of their own, for what a process that has run before would falsify: start-up and memory. They run compiled
@@ -22,12 +22,21 @@ export async function openInChild(directory: string): Promise<Sample> {
 
 /** Replays the log in `directory`; growth is from the first half to the second. */
 export async function replayInChild(directory: string, records: number): Promise<Sample> {
-  const result = await runChild<{ tenths: number[]; peakRssBytes: number; seconds: number }>(
-    'replay',
-    directory,
-    String(records),
-  )
-  const { tenths, peakRssBytes, seconds } = result
+  return memorySample(records, await runChild('replay', directory, String(records)))
+}
+
+/** Makes a log in `directory` and appends so many records, 256 in flight; growth is from the first half to the second. */
+export async function appendInChild(directory: string, records: number, recordBytes: number): Promise<Sample> {
+  return memorySample(records, await runChild('append', directory, String(records), String(recordBytes)))
+}
+
+interface MemoryReport {
+  tenths: number[]
+  peakRssBytes: number
+  seconds: number
+}
+
+function memorySample(records: number, { tenths, peakRssBytes, seconds }: MemoryReport): Sample {
   const half = tenths.length / 2
   const rssGrowth = Math.max(...tenths.slice(half)) / Math.max(...tenths.slice(0, half))
   return { peakRssBytes, rssGrowth, recordsPerSecond: records / seconds }

@@ -1,28 +1,8 @@
 import { Varve, type CreateTopicOptions, type Flush } from '../src/index.ts'
-
-export const BATCH_RECORDS = 1000
-const PAYLOAD_BYTES = 4 * 1024 * 1024
-
-/** Payloads that are not all the same byte: as many as fit 4 MiB, used in turn. */
-export function payloads(recordBytes: number): Buffer[] {
-  let state = 0x9e3779b9
-  return Array.from({ length: Math.max(Math.floor(PAYLOAD_BYTES / recordBytes), 16) }, () => {
-    const bytes = Buffer.allocUnsafeSlow(recordBytes)
-    for (let i = 0; i < recordBytes; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-      bytes[i] = state >>> 24
-    }
-    return bytes
-  })
-}
-
-/** Batches of 1,000 records, used in turn. */
-export function batches(recordBytes: number): { value: Buffer }[][] {
-  const values = payloads(recordBytes)
-  return Array.from({ length: 8 }, (_, batch) =>
-    Array.from({ length: BATCH_RECORDS }, (_, i) => ({ value: values[(batch * BATCH_RECORDS + i) % values.length] })),
-  )
-}
+import { disk } from './disk.ts'
+import { passOver } from './loops.ts'
+import { BATCH_RECORDS, batches } from './payloads.ts'
+import type { Variant } from './workload.ts'
 
 /** Opens a log with one topic `t` of raw values. */
 export async function openLog(
@@ -30,7 +10,7 @@ export async function openLog(
   flush: Flush,
   topic: Partial<CreateTopicOptions> = {},
 ): Promise<Varve> {
-  const log = await Varve.open({ directory, flush })
+  const log = await Varve.open({ directory, flush, storage: disk.storage })
   if ((await log.listTopics()).length === 0) await log.createTopic({ name: 't', valueCodec: 'bytes', ...topic })
   return log
 }
@@ -57,4 +37,32 @@ export async function fillLog(directory: string, records: number, recordBytes: n
     for (let done = 0, i = 0; done < records; done += BATCH_RECORDS, i++)
       await log.appendBatch('t', all[i % all.length])
   })
+}
+
+/** Ours: times `replay` of a log that was prepared; it returns how many records it saw. */
+export function replayVariant(
+  name: string,
+  size: { recordBytes: number; records: number },
+  replay: (log: Varve) => Promise<number>,
+): Variant {
+  return {
+    name,
+    run: (directory) => withLog(directory, 'os', (log) => passOver(size, () => replay(log))),
+  }
+}
+
+/** Counts all records of topic `t` by batches; the value's bytes are taken. */
+export async function countByBatches(log: Varve): Promise<number> {
+  let count = 0
+  for await (const batch of log.readBatches('t')) {
+    for (const record of batch) if (record.valueBytes!.length > 0) count++
+  }
+  return count
+}
+
+/** Counts all records of topic `t` by `for await`; offsets are taken, values left undecoded. */
+export async function countByRecords(log: Varve): Promise<number> {
+  let count = 0
+  for await (const record of log.read('t')) if (record.offset === count) count++
+  return count
 }

@@ -1,106 +1,98 @@
 /**
  * `npm run bench`: Varve beside the bare minimum of each workload, on the disk of this directory. What counts are the
- * ratios: all variants of a workload run in turn, several times, in the same minutes.
+ * ratios: all variants of a workload run in turn, several times, in the same minutes. See docs/benchmarks.md.
  *
  * Sources run through tsx, which costs nothing measurable against built code; processes of their own run built code.
  *
- * `npm run bench -- [workload ...] [--smoke] [--json <file>]`. `--smoke` takes less than a minute; it exits with 1 when a
- * ratio is below an eighth of its goal, which is a blunder and no noise.
+ * `npm run bench -- [workload ...] [--json <file>] [--smoke] [--seconds <n>] [--runs <n>]`. `--smoke` takes less than a
+ * minute; it exits with 1 when a ratio is below a third of its goal in the median and in the best run, which is a blunder
+ * and no noise.
  */
-import { statfsSync, writeFileSync } from 'node:fs'
-import { cpus, release } from 'node:os'
+import { mkdirSync, statfsSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
-import { measure, type Scale, type Workload } from './harness.ts'
-import { describeResult, judge, type Result } from './report.ts'
-import { fillBatch } from './workloads/fill-batch.ts'
-import { fillEach } from './workloads/fill-each.ts'
-import { fillGroup } from './workloads/fill-group.ts'
-import { fillOs } from './workloads/fill-os.ts'
-import { fillWindow } from './workloads/fill-window.ts'
-import { manyPartitions } from './workloads/many-partitions.ts'
-import { openPartitions, openPartitionsKilled } from './workloads/open-partitions.ts'
-import { openClean, openKilled } from './workloads/open.ts'
-import { readRandom } from './workloads/read-random.ts'
-import { replayBatches } from './workloads/replay-batches.ts'
-import { replayMemory } from './workloads/replay-memory.ts'
-import { replayRecords } from './workloads/replay-records.ts'
+import { formatBytes } from '../src/cli/units.ts'
+import { formatSize } from './figures.ts'
+import { benchDocument, serialize } from './document.ts'
+import { countSteps, DATA_DIRECTORY, measure } from './harness.ts'
+import { judge, type Result } from './judge.ts'
+import { BenchProgress } from './progress.ts'
+import { describeGoal, describeResult } from './table.ts'
+import type { Scale, Workload } from './workload.ts'
+import { suite } from './workloads.ts'
 
-const SIZES = [100, 1024]
-const REPLAY_BYTES = 200_000_000
+const FULL: Scale = { seconds: 0.7, runs: 5, bytesMax: 1e9, smoke: false }
+const SMOKE: Scale = { seconds: 0.15, runs: 3, bytesMax: 2e8, smoke: true }
+/** Records of 100 B as they are stored, with room to spare. */
+const ENDURANCE_BYTES = 15e9
 
 const { values: options, positionals: wanted } = parseArgs({
-  options: { smoke: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: {
+    json: { type: 'string' },
+    smoke: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
+    runs: { type: 'string' },
+  },
   allowPositionals: true,
 })
 const { smoke } = options
-const scale: Scale = smoke ? { seconds: 0.2, runs: 3, smoke } : { seconds: 1, runs: 5, smoke }
-const all = workloads()
-const unknown = wanted.filter((name) => !all.some((workload) => workload.name === name))
-if (unknown.length > 0) {
-  console.error(`no workload ${unknown.join(', ')}; there are ${[...new Set(all.map(({ name }) => name))].join(', ')}`)
-  process.exit(2)
-}
-const { bavail, bsize } = statfsSync(new URL('.', import.meta.url))
-if (bavail * bsize < (smoke ? 1e9 : 4e9)) {
-  console.error(`the disk of this directory has less than ${smoke ? 1 : 4} GB free`)
-  process.exit(2)
-}
+const scale = { ...(smoke ? SMOKE : FULL) }
+if (options.seconds !== undefined) scale.seconds = positive('seconds', options.seconds)
+if (options.runs !== undefined) scale.runs = Math.ceil(positive('runs', options.runs))
+const workloads = choose()
+requireSpace(workloads.some(({ name }) => name === 'endurance') ? ENDURANCE_BYTES : smoke ? 1e9 : 4e9)
+
 const results: Result[] = []
-for (const workload of all) {
-  if (wanted.length > 0 && !wanted.includes(workload.name)) continue
+const started = performance.now()
+const progress = new BenchProgress(workloads.reduce((sum, workload) => sum + countSteps(workload, scale), 0))
+for (const workload of workloads) {
   const measured = await measure(workload, scale, (text) =>
-    showProgress(`${workload.name} ${workload.recordBytes} B: ${text}`),
+    progress.step(`${workload.name} ${formatSize(workload.recordBytes)}: ${text}`),
   )
-  showProgress('')
-  const result = judge(workload, measured)
-  results.push(result)
-  console.log(describeResult(result).join('\n'))
+  results.push(judge(workload, measured))
+  progress.print(describeResult(results.at(-1)!))
 }
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(document(), null, 2)}\n`)
-const blunders = results.filter(({ goals }) => goals.some(({ blunder }) => blunder))
-if (smoke && blunders.length > 0) {
-  console.error(
-    `far below the goal: ${blunders.map((result) => `${result.workload} ${result.recordBytes} B`).join(', ')}`,
-  )
-  process.exitCode = 1
+progress.stop()
+const minutes = (performance.now() - started) / 60_000
+console.log(`medians of ${scale.runs} runs, ${scale.seconds} s each; ${minutes.toFixed(1)} minutes in all`)
+if (options.json !== undefined) {
+  mkdirSync(dirname(options.json), { recursive: true })
+  writeFileSync(options.json, serialize(benchDocument(scale, results)))
+}
+if (smoke) failOnBlunders()
+
+function choose(): Workload[] {
+  const { usual, onDemand } = suite(scale)
+  if (wanted.length === 0) return usual
+  const all = [...usual, ...onDemand]
+  const names = new Set(all.map(({ name }) => name))
+  const unknown = wanted.filter((name) => !names.has(name))
+  if (unknown.length > 0) refuse(`no workload ${unknown.join(', ')}; there are ${[...names].join(', ')}`)
+  return all.filter(({ name }) => wanted.includes(name))
 }
 
-function workloads(): Workload[] {
-  const replayed = (recordBytes: number) =>
-    smoke ? 200_000 : Math.floor(REPLAY_BYTES / (recordBytes + 100) / 1000) * 1000
-  const [small] = SIZES
-  const partitions = smoke ? 100 : 1000
-  return [
-    ...(smoke ? [small] : SIZES).flatMap((recordBytes) => [
-      fillOs(recordBytes),
-      fillBatch(recordBytes),
-      fillGroup(recordBytes),
-      fillEach(recordBytes),
-      fillWindow(recordBytes),
-      replayBatches(recordBytes, replayed(recordBytes)),
-      replayRecords(recordBytes, replayed(recordBytes)),
-    ]),
-    manyPartitions(small),
-    readRandom(small),
-    openClean(small),
-    openKilled(small),
-    openPartitions(small, partitions),
-    openPartitionsKilled(small, partitions),
-    replayMemory(small, smoke ? 1_000_000 : 10_000_000),
-  ]
+function requireSpace(bytes: number): void {
+  mkdirSync(DATA_DIRECTORY, { recursive: true })
+  const { bavail, bsize } = statfsSync(DATA_DIRECTORY)
+  if (bavail * bsize < bytes) refuse(`the disk of this directory has less than ${formatBytes(bytes)} free`)
 }
 
-/** Where it was measured, and what. */
-function document(): object {
-  const [{ model }] = cpus()
-  const machine = {
-    node: process.version,
-    platform: `${process.platform} ${release()}`,
-    processors: `${cpus().length} x ${model}`,
+function failOnBlunders(): void {
+  for (const { workload, recordBytes, goals } of results) {
+    for (const goal of goals.filter(({ blunder }) => blunder)) {
+      console.error(`${workload}, ${formatSize(recordBytes)}: ${describeGoal(goal)}`)
+      process.exitCode = 1
+    }
   }
-  return { date: new Date().toISOString(), machine, scale, results }
 }
 
-function showProgress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text}`)
+function positive(name: string, text: string): number {
+  const value = Number(text)
+  if (!(value > 0)) refuse(`--${name} must be a positive number, not '${text}'`)
+  return value
+}
+
+function refuse(message: string): never {
+  console.error(message)
+  process.exit(2)
 }

@@ -1,6 +1,8 @@
-import { framedBatches } from '../floors.ts'
-import { repeatFor, type Workload } from '../harness.ts'
-import { BATCH_RECORDS, batches, withLog } from '../logs.ts'
+import { framedBatches } from '../floors/write.ts'
+import { withLog } from '../logs.ts'
+import { repeatFor } from '../loops.ts'
+import { BATCH_RECORDS, batches } from '../payloads.ts'
+import type { Workload } from '../workload.ts'
 
 /** `appendBatch` of 1,000, durable each. */
 export function fillBatch(recordBytes: number): Workload {
@@ -13,7 +15,7 @@ export function fillBatch(recordBytes: number): Workload {
         name: 'varve',
         run: (directory, scale) =>
           withLog(directory, 'group', (log) =>
-            repeatFor(scale, BATCH_RECORDS, (i) => log.appendBatch('t', all[i % all.length])),
+            repeatFor(scale, { recordBytes, records: BATCH_RECORDS }, (i) => log.appendBatch('t', all[i % all.length])),
           ),
       },
       framedBatches(recordBytes, { sync: true }),

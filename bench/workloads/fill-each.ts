@@ -1,6 +1,8 @@
-import { syncEach } from '../floors.ts'
-import { repeatFor, type Workload } from '../harness.ts'
-import { payloads, withLog } from '../logs.ts'
+import { syncEach } from '../floors/write.ts'
+import { withLog } from '../logs.ts'
+import { repeatFor } from '../loops.ts'
+import { payloads } from '../payloads.ts'
+import type { Workload } from '../workload.ts'
 
 /** One in flight, durable. */
 export function fillEach(recordBytes: number): Workload {
@@ -13,10 +15,11 @@ export function fillEach(recordBytes: number): Workload {
         name: 'varve',
         run: (directory, scale) =>
           withLog(directory, 'each', (log) =>
-            repeatFor(scale, 1, (i) => log.append('t', { value: values[i % values.length] })),
+            repeatFor(scale, { recordBytes }, (i) => log.append('t', { value: values[i % values.length] })),
           ),
       },
-      syncEach(recordBytes),
+      syncEach(recordBytes, { preallocated: false }),
+      syncEach(recordBytes, { preallocated: true }),
     ],
     goals: [{ metric: 'recordsPerSecond', floor: 'R2', atLeast: 0.9 }],
   }

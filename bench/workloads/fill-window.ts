@@ -1,6 +1,11 @@
-import { repeatFor, type Variant, type Workload } from '../harness.ts'
-import { payloads, withLog } from '../logs.ts'
 import type { Flush } from '../../src/index.ts'
+import { withLog } from '../logs.ts'
+import { repeatFor } from '../loops.ts'
+import { lossVariant } from '../metered.ts'
+import { payloads } from '../payloads.ts'
+import type { Variant, Workload } from '../workload.ts'
+
+const WINDOW = { ms: 10 }
 
 /** One in flight, acknowledged when written, at most 10 ms to lose; the floor is ours with `'group'`. */
 export function fillWindow(recordBytes: number): Workload {
@@ -9,13 +14,20 @@ export function fillWindow(recordBytes: number): Workload {
     name,
     run: (directory, scale) =>
       withLog(directory, flush, (log) =>
-        repeatFor(scale, 1, (i) => log.append('t', { value: values[i % values.length] })),
+        repeatFor(scale, { recordBytes }, (i) => log.append('t', { value: values[i % values.length] })),
       ),
   })
   return {
     name: 'fill-window',
     recordBytes,
-    variants: [variant('varve', { ms: 10 }), variant("'group'", 'group')],
-    goals: [{ metric: 'recordsPerSecond', floor: "'group'", atLeast: 20 }],
+    variants: [
+      variant('varve', WINDOW),
+      { ...variant("'group'", 'group'), isFloor: true },
+      lossVariant({ name: 'loss', flush: WINDOW, inFlight: 1 }, recordBytes),
+    ],
+    goals: [
+      { metric: 'recordsPerSecond', floor: "'group'", atLeast: 20, decidedByDisk: true },
+      { metric: 'lossMs', variant: 'loss', atMost: WINDOW.ms, always: true },
+    ],
   }
 }

@@ -1,6 +1,8 @@
-import { groupCommits } from '../floors.ts'
-import { inFlightFor, type Variant, type Workload } from '../harness.ts'
-import { payloads, withLog } from '../logs.ts'
+import { groupCommits } from '../floors/write.ts'
+import { withLog } from '../logs.ts'
+import { inFlightFor } from '../loops.ts'
+import { payloads } from '../payloads.ts'
+import type { Variant, Workload } from '../workload.ts'
 
 const IN_FLIGHT = 256
 const PARTITIONS = 100
@@ -21,7 +23,7 @@ export function manyPartitions(recordBytes: number): Workload {
           // their files are made at the first append: that is not what is measured
           const first = Array.from({ length: partitions }, (_, partition) => ({ partition, value: values[partition] }))
           await log.appendBatch('t', first)
-          return inFlightFor(scale, IN_FLIGHT, (i) =>
+          return inFlightFor(scale, { recordBytes, inFlight: IN_FLIGHT }, (i) =>
             log.append('t', { partition: i % partitions, value: values[i % values.length] }),
           )
         },
@@ -31,7 +33,11 @@ export function manyPartitions(recordBytes: number): Workload {
   return {
     name: 'many-partitions',
     recordBytes,
-    variants: [variant('varve', PARTITIONS), variant('one', 1), groupCommits(recordBytes, IN_FLIGHT, PARTITIONS)],
+    variants: [
+      variant('varve', PARTITIONS),
+      { ...variant('one', 1), isFloor: true },
+      groupCommits(recordBytes, IN_FLIGHT, PARTITIONS),
+    ],
     goals: [
       { metric: 'recordsPerSecond', floor: 'one', atLeast: 0.5, decidedByDisk: true },
       { metric: 'recordsPerSecond', floor: `R3 x ${PARTITIONS}`, atLeast: 0.8 },

@@ -1,6 +1,7 @@
 import { killWriter, openInChild } from '../children.ts'
-import type { Workload } from '../harness.ts'
-import { payloads, withLog } from '../logs.ts'
+import type { Workload } from '../workload.ts'
+import { withLog } from '../logs.ts'
+import { payloads } from '../payloads.ts'
 
 const RECORDS_EACH = 20
 

@@ -1,24 +1,24 @@
-import { places, randomRead } from '../floors.ts'
-import { repeatFor, type Workload } from '../harness.ts'
+import { places, randomRead } from '../floors/read.ts'
 import { fillLog, withLog } from '../logs.ts'
+import { repeatFor } from '../loops.ts'
+import type { Workload } from '../workload.ts'
 
-const RECORDS = 1_000_000
 /** Kafka's index.interval.bytes. */
 const INDEX_INTERVAL_BYTES = 4096
 
 /** One record by its offset, at random, against one `pread` of an index interval. */
-export function readRandom(recordBytes: number): Workload {
+export function readRandom(recordBytes: number, records: number): Workload {
   return {
     name: 'read-random',
     recordBytes,
-    prepare: (directory) => fillLog(directory, RECORDS, recordBytes),
+    prepare: (directory) => fillLog(directory, records, recordBytes),
     variants: [
       {
         name: 'varve',
         run: (directory, scale) =>
           withLog(directory, 'os', async (log) => {
-            const next = places(RECORDS)
-            return repeatFor(scale, 1, async () => {
+            const next = places(records)
+            return repeatFor(scale, { recordBytes }, async () => {
               const from = next()
               for await (const record of log.read('t', { partition: 0, from })) {
                 if (record.offset !== from) throw new Error(`found offset ${record.offset} in place of ${from}`)
@@ -27,11 +27,11 @@ export function readRandom(recordBytes: number): Workload {
             })
           }),
       },
-      randomRead(
-        (directory) => `${directory}/t-0/00000000000000000000.log`,
-        RECORDS * recordBytes,
-        INDEX_INTERVAL_BYTES,
-      ),
+      randomRead((directory) => `${directory}/t-0/00000000000000000000.log`, {
+        fileBytes: records * recordBytes,
+        bytes: INDEX_INTERVAL_BYTES,
+        recordBytes,
+      }),
     ],
     goals: [{ metric: 'recordsPerSecond', floor: 'pread', atLeast: 1 / 1.5 }],
   }

@@ -1,5 +1,5 @@
 import { replayInChild } from '../children.ts'
-import type { Workload } from '../harness.ts'
+import type { Workload } from '../workload.ts'
 import { fillLog } from '../logs.ts'
 
 const MIB = 1024 * 1024
