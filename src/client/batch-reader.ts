@@ -79,7 +79,7 @@ export class BatchReader {
       return cancels
     })
     if (this.ended) return false
-    if (engine.readOnly) for (const { partition } of cursors) await engine.refresh(partition)
+    if (engine.readOnly) await engine.refresh(cursors.map(({ partition }) => partition))
     return true
   }
 
@@ -102,9 +102,9 @@ export class BatchReader {
 
   private async start(): Promise<void> {
     this.started = true
+    if (this.engine.readOnly) await this.engine.refresh([...this.places.keys()])
     for (const [partition, place] of this.places) {
       partition.throwIfClosed()
-      if (this.engine.readOnly) await this.engine.refresh(partition)
       const endOffset = this.options.follow ? Infinity : partition.highWatermark
       const offset = await this.resolve(partition, place)
       this.cursors.push(new PartitionCursor(partition, offset, endOffset))

@@ -101,6 +101,8 @@ export class RecordIterator extends StepIterator<ConsumerRecord> {
 interface Head {
   records: ConsumerRecord[]
   index: number
+  /** All that is visible of its partition has been taken. */
+  atEnd: boolean
 }
 
 /** The records of several partitions merged by timestamp, among equals by partition. */
@@ -116,26 +118,32 @@ export class TimeOrderIterator extends StepIterator<ConsumerRecord> {
     super(reader)
   }
 
+  /** Null also where one of the partitions has to be read on first. */
   protected ready(): ConsumerRecord | null {
-    return null
+    for (const { index, records, atEnd } of this.heads) if (index >= records.length && !atEnd) return null
+    return this.takeEarliest()
+  }
+
+  private takeEarliest(): ConsumerRecord | null {
+    let earliest: Head | null = null
+    let timestamp = Infinity
+    for (const head of this.heads) {
+      const record = head.records[head.index]
+      if (record === undefined || record.timestamp >= timestamp) continue
+      earliest = head
+      ;({ timestamp } = record)
+    }
+    return earliest === null ? null : earliest.records[earliest.index++]
   }
 
   protected async advance(): Promise<ConsumerRecord | null> {
     this.cursors = await this.reader.startedCursors()
+    for (const _ of this.cursors.slice(this.heads.length)) this.heads.push({ records: [], index: 0, atEnd: false })
     for (;;) {
       this.signal?.throwIfAborted()
-      let earliest: Head | null = null
-      for (let i = 0; i < this.cursors.length; i++) {
-        const head = (this.heads[i] ??= { records: [], index: 0 })
-        if (head.index >= head.records.length) await this.refill(i, head)
-        const record = head.records[head.index]
-        if (
-          record !== undefined &&
-          (earliest === null || record.timestamp < earliest.records[earliest.index].timestamp)
-        )
-          earliest = head
-      }
-      if (earliest !== null) return earliest.records[earliest.index++]
+      for (const [i, head] of this.heads.entries()) if (head.index >= head.records.length) await this.refill(i, head)
+      const record = this.takeEarliest()
+      if (record !== null) return record
       if (!this.follow || !(await this.reader.waitForRecords())) return null
     }
   }
@@ -145,7 +153,11 @@ export class TimeOrderIterator extends StepIterator<ConsumerRecord> {
     head.index = 0
     while (head.records.length === 0) {
       const batch = this.cursors[index].take() ?? (await this.reader.fill(this.cursors[index])).take()
-      if (batch === null) return
+      if (batch === null) {
+        // whoever follows looks again before each record: it may have got an earlier one meanwhile
+        head.atEnd = !this.follow
+        return
+      }
       head.records = batch.records()
     }
   }

@@ -56,11 +56,16 @@ export class BatchEncoder {
   private baseTimestamp = 0
   private maxTimestamp = 0
 
-  constructor(private readonly options: BatchEncoderOptions) {}
+  constructor(readonly options: BatchEncoderOptions) {}
 
-  /** Bytes encoded so far. */
+  /** Bytes encoded so far. Compression takes some back when a batch is closed. */
   get sizeBytes(): number {
     return this.length
+  }
+
+  /** Batches so far, the open one included. */
+  get batchCount(): number {
+    return this.batches.length + (this.batchStart >= 0 ? 1 : 0)
   }
 
   /** Whether records get the time at which their batch was closed, whatever timestamps they came with. */

@@ -1,3 +1,4 @@
+import { VarveError } from '../errors.ts'
 import type { BatchEncoder, EncodedBatches, EncodedHeader, EncoderMark } from '../codec/batch-encoder.ts'
 
 /** Where one record went. */
@@ -26,6 +27,10 @@ export class AppendChunk {
   readonly results: AppendResult[] = []
   /** No further append call may join. */
   sealed = false
+  /** What this chunk was counted with as pending. */
+  chargedBytes = 0
+  /** Of each call that added several records: the index of its first batch, and of the one behind its last. */
+  private readonly callEnds = new Map<number, number>()
   private resolves: ((value: never) => void)[] = []
   private rejects: ((error: unknown) => void)[] = []
   private values: unknown[] = []
@@ -64,6 +69,16 @@ export class AppendChunk {
     this.results.length = mark.records
   }
 
+  /** Ends a call that began at `mark` and added several records: its batches belong together. */
+  join(mark: ChunkMark): void {
+    this.callEnds.set(mark.encoder.batches, this.encoder.batchCount)
+  }
+
+  /** The end of the batches that must not be separated from the one at `first`, which is the first of its call. */
+  endOfCall(first: number): number {
+    return this.callEnds.get(first) ?? first + 1
+  }
+
   /** Ends one append call: `resolve(value)` when all records so far are acknowledged. */
   addCall(value: unknown, resolve: (value: never) => void, reject: (error: unknown) => void): void {
     this.resolves.push(resolve)
@@ -96,18 +111,30 @@ export class AppendChunk {
   }
 
   /**
-   * Rejects the calls that have a record after the first `written` ones.
+   * Rejects the calls that have a record after the first `written` ones. One that was written in part, which happens only
+   * where it is larger than a segment, is told so.
    *
    * @returns whether calls are left to acknowledge
    */
   reject(error: unknown, written = 0): boolean {
     let kept = 0
     while (kept < this.ends.length && this.ends[kept] <= written) kept++
-    for (let i = kept; i < this.rejects.length; i++) this.rejects[i](error)
+    const first = kept === 0 ? 0 : this.ends[kept - 1]
+    for (let i = kept; i < this.rejects.length; i++) {
+      const isPartly = i === kept && written > first && error instanceof VarveError
+      this.rejects[i](isPartly ? this.partlyWritten(error, first, written) : error)
+    }
     this.resolves = this.resolves.slice(0, kept)
     this.rejects = this.rejects.slice(0, kept)
     this.values = this.values.slice(0, kept)
     this.ends = this.ends.slice(0, kept)
     return kept > 0
+  }
+
+  private partlyWritten(error: VarveError, first: number, end: number): VarveError {
+    const { offset } = this.results[first]
+    const nextOffset = this.results[end - 1].offset + 1
+    const message = `${error.message}; of this batch, which is larger than a segment, offsets ${offset} to ${nextOffset - 1} were written`
+    return new VarveError(error.code, message, { details: { ...error.details, offset, nextOffset }, cause: error })
   }
 }

@@ -1,4 +1,4 @@
-import { BatchEncoder, type BatchSpan, type EncodedHeader } from '../codec/batch-encoder.ts'
+import { BatchEncoder, type BatchEncoderOptions, type BatchSpan, type EncodedHeader } from '../codec/batch-encoder.ts'
 import type { Clock } from '../environment.ts'
 import { VarveError } from '../errors.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
@@ -49,6 +49,7 @@ const MAX_TURN_MS = 2
 export class BatchWriter {
   private readonly queue: (AppendChunk | Task)[] = []
   private spareEncoder: BatchEncoder | null = null
+  private encoderOptions!: BatchEncoderOptions
   private running = false
   private closed: VarveError | null = null
   private turnStartMs = 0
@@ -73,6 +74,9 @@ export class BatchWriter {
   configure(): void {
     this.mode = this.context.flush()
     this.window = typeof this.mode === 'object' ? new LossWindow(this.mode) : null
+    const { compressionType, messageTimestampType: timestampType, maxMessageBytes } = this.context.config()
+    const batchBytes = Math.min(BATCH_BYTES, maxMessageBytes)
+    this.encoderOptions = { batchBytes, compressionType, timestampType, now: () => this.context.clock.now() }
     this.spareEncoder = null
   }
 
@@ -91,9 +95,7 @@ export class BatchWriter {
     return new Promise((resolve, reject) => {
       const result = { partition: this.partition, offset: -1, timestamp }
       const chunk = this.openChunk(expectedOffset)
-      const before = chunk.sizeBytes
       chunk.addRecord(result, key, value, headers)
-      this.context.pending.add(chunk.sizeBytes - before)
       this.endCall(chunk, result, resolve, reject)
     })
   }
@@ -108,7 +110,7 @@ export class BatchWriter {
 
   /** Queues the records of a call; their results are filled in when the promise resolves. */
   endBatch({ chunk, mark }: BatchCall): Promise<void> {
-    this.context.pending.add(chunk.sizeBytes - mark.encoder.length)
+    chunk.join(mark)
     chunk.sealed = false
     return new Promise((resolve, reject) => this.endCall(chunk, undefined, resolve, reject))
   }
@@ -169,9 +171,7 @@ export class BatchWriter {
     const spare = this.spareEncoder
     this.spareEncoder = null
     if (spare !== null) return spare
-    const { compressionType, messageTimestampType: timestampType, maxMessageBytes } = this.context.config()
-    const batchBytes = Math.min(BATCH_BYTES, maxMessageBytes)
-    return new BatchEncoder({ batchBytes, compressionType, timestampType, now: () => this.context.clock.now() })
+    return new BatchEncoder(this.encoderOptions)
   }
 
   private endCall(
@@ -181,6 +181,8 @@ export class BatchWriter {
     reject: (error: unknown) => void,
   ): void {
     chunk.addCall(value, resolve, reject)
+    this.context.pending.add(chunk.sizeBytes - chunk.chargedBytes)
+    chunk.chargedBytes = chunk.sizeBytes
     // a guarded call stands alone, and so does every call when each is to have its own sync
     if (chunk.expectedOffset !== null || this.mode === 'each') chunk.sealed = true
     this.schedule()
@@ -274,7 +276,6 @@ export class BatchWriter {
   /** Writes one chunk; false when nothing of it is left to acknowledge, because its callers were told of a failure. */
   private async write(chunk: AppendChunk): Promise<boolean> {
     const { log } = this
-    const { sizeBytes } = chunk
     let baseOffset = log.logEndOffset
     let written = 0
     try {
@@ -283,25 +284,26 @@ export class BatchWriter {
       if (!acknowledgesDurably(this.mode)) await this.reservation.cover(chunk.results.length)
       baseOffset = log.logEndOffset
       for (let i = 0; i < batches.length;) {
-        if (log.mustPrepare(batches[i], NOTHING_BEFORE)) await log.prepare(batches[i])
-        const run = this.fittingRun(batches, i)
+        const next = this.nextUnit(chunk, batches, i)
+        if (log.mustPrepare(next.span, NOTHING_BEFORE)) await log.prepare(next.span)
+        const run = this.fittingRun(chunk, batches, i)
         log.append({ bytes, batches: run })
         written = log.logEndOffset - baseOffset
         i += run.length
       }
       chunk.assignOffsets(baseOffset)
-      this.release(chunk, sizeBytes)
+      this.release(chunk)
       return true
     } catch (error) {
       const cause = log.failure ?? (await log.undoAppend(error))
       chunk.assignOffsets(baseOffset)
-      this.release(chunk, sizeBytes)
+      this.release(chunk)
       return chunk.reject(cause, written)
     }
   }
 
   private refuse(chunk: AppendChunk, error: unknown): void {
-    this.release(chunk, chunk.sizeBytes)
+    this.release(chunk)
     chunk.reject(error)
   }
 
@@ -316,23 +318,48 @@ export class BatchWriter {
     throw new VarveError('UNEXPECTED_OFFSET', message, { details: { partition, offset: logEndOffset } })
   }
 
+  /**
+   * What has to go into one segment: all batches of a call, so that a segment that cannot be started leaves nothing half
+   * written; or one batch, where the call is larger than a segment.
+   */
+  private nextUnit(chunk: AppendChunk, batches: readonly BatchSpan[], first: number): { span: BatchSpan; end: number } {
+    const end = chunk.endOfCall(first)
+    if (end === first + 1) return { span: batches[first], end }
+    const span = { ...batches[first] }
+    for (let i = first + 1; i < end; i++) {
+      span.sizeBytes += batches[i].sizeBytes
+      span.recordCount += batches[i].recordCount
+      span.maxTimestamp = Math.max(span.maxTimestamp, batches[i].maxTimestamp)
+    }
+    return span.sizeBytes <= this.context.config().segmentBytes
+      ? { span, end }
+      : { span: batches[first], end: first + 1 }
+  }
+
   /** The batches from `first` on that go into the active segment together. */
-  private fittingRun(batches: readonly BatchSpan[], first: number): BatchSpan[] {
+  private fittingRun(chunk: AppendChunk, batches: readonly BatchSpan[], first: number): BatchSpan[] {
     const before = { sizeBytes: 0, recordCount: 0 }
     let end = first
+    let next = this.nextUnit(chunk, batches, end)
     do {
-      before.sizeBytes += batches[end].sizeBytes
-      before.recordCount += batches[end].recordCount
-      end++
-    } while (end < batches.length && !this.log.mustPrepare(batches[end], before))
+      before.sizeBytes += next.span.sizeBytes
+      before.recordCount += next.span.recordCount
+      end = next.end
+      if (end < batches.length) next = this.nextUnit(chunk, batches, end)
+    } while (end < batches.length && !this.log.mustPrepare(next.span, before))
     return first === 0 && end === batches.length ? (batches as BatchSpan[]) : batches.slice(first, end)
   }
 
-  private release(chunk: AppendChunk, sizeBytes: number): void {
-    chunk.encoder.reset()
-    if (chunk.encoder.capacityBytes <= KEPT_ENCODER_BYTES) this.spareEncoder = chunk.encoder
+  private release(chunk: AppendChunk): void {
+    const { encoder, chargedBytes } = chunk
+    encoder.reset()
+    // one that was taken before a change of configuration is of no use any more
+    if (encoder.options === this.encoderOptions && encoder.capacityBytes <= KEPT_ENCODER_BYTES) {
+      this.spareEncoder = encoder
+    }
+    chunk.chargedBytes = 0
     // last, because appends that wait for room go on from here
-    this.context.pending.remove(sizeBytes)
+    this.context.pending.remove(chargedBytes)
   }
 
   /** Holds the next acknowledgement back while it would exceed the loss window. */
@@ -349,7 +376,7 @@ export class BatchWriter {
   }
 
   private syncWhenDue(): void {
-    if (this.window === null || this.syncing !== null || this.log.failure !== null) return
+    if (this.window === null || this.syncing !== null || this.log.failure !== null || this.closed !== null) return
     const dueMs = this.window.syncDueInMs(this.context.clock.monotonicMs())
     if (dueMs <= 0) {
       // the failure is sticky in the log: whoever comes next is told

@@ -38,13 +38,17 @@ export class Checkpointer {
     this.bytesSince += bytes
     if (this.bytesSince < CHECKPOINT_INTERVAL_BYTES) return
     this.bytesSince = 0
-    // a checkpoint that lags costs recovery time, nothing else; one that is needed is stored, and fails, elsewhere
     this.background ??= this.writeIndexes()
       .then(() => this.store())
-      .catch(() => {})
+      .catch(noHarm)
       .finally(() => {
         this.background = null
       })
+  }
+
+  /** Stores what is true now where that is of use, but nothing depends on it: resolves also when it fails. */
+  async tryToStore(): Promise<void> {
+    await this.store().catch(noHarm)
   }
 
   /** Resolves when no write is under way. */
@@ -70,3 +74,6 @@ export class Checkpointer {
     }
   }
 }
+
+/** A checkpoint that lags costs recovery time, nothing else; one that is needed is stored, and fails, elsewhere. */
+const noHarm = (): void => {}

@@ -88,10 +88,6 @@ export class LogEngine {
     return this.options.readOnly === true
   }
 
-  get isClosed(): boolean {
-    return this.closing !== null
-  }
-
   private async start(started: number): Promise<void> {
     const { checkpoint, damaged } = this.loaded
     const known = await this.hasCatalog()
@@ -172,15 +168,15 @@ export class LogEngine {
     const functions = this.options.topics?.[record.name] ?? {}
     const { clock, random, pending } = this
     const topic = new Topic(record, functions, this.options.flush ?? 'group', { clock, random, pending })
-    await this.openPartitions(topic, record)
+    topic.partitions.push(...(await this.openPartitions(topic, record)))
     return topic
   }
 
-  /** Opens the partitions that a topic lacks, recovering their logs, and adds them to it. */
-  async openPartitions(topic: Topic, record: TopicRecord): Promise<void> {
+  /** Opens the partitions that a topic lacks, recovering their logs. */
+  async openPartitions(topic: Topic, record: TopicRecord): Promise<Partition[]> {
     const first = topic.partitions.length
     const indexes = Array.from({ length: record.partitions - first }, (_, i) => first + i)
-    const opened = await mapBounded(indexes, OPEN_AT_ONCE, (partition) =>
+    return mapBounded(indexes, OPEN_AT_ONCE, (partition) =>
       this.opener.open({
         topic: topic.name,
         partition,
@@ -191,13 +187,17 @@ export class LogEngine {
         flush: () => topic.flush,
       }),
     )
-    topic.partitions.push(...opened)
   }
 
-  /** Re-reads what another process has appended to a partition of a read-only log. */
-  async refresh(partition: Partition): Promise<void> {
-    const { record } = this.topic(partition.topic)
-    await this.opener.refresh(partition, partitionKey(record, partition.partition))
+  /** Re-reads what another process has appended to partitions of a read-only log. */
+  async refresh(partitions: readonly Partition[]): Promise<void> {
+    const { checkpoint } = await new CheckpointFiles(this.storage, this.directory).load()
+    for (const partition of partitions) {
+      const { record } = this.topic(partition.topic)
+      const stored = checkpoint?.partitions[partitionKey(record, partition.partition)]
+      // one after another: a scan that began earlier must not put its shorter log in place of a longer one
+      await partition.writer.runTask(() => this.opener.refresh(partition, stored))
+    }
   }
 
   /** @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, CLOSED */
@@ -244,38 +244,46 @@ export class LogEngine {
     const { log, writer } = partition
     const move = async () => {
       const offset = await choose()
-      if (offset === null || offset <= log.logStartOffset) return
-      if (offset > log.durableOffset) await writer.syncAll()
-      log.advanceStart(offset)
+      if (offset !== null && offset > log.logStartOffset) {
+        if (offset > log.durableOffset) await writer.syncAll()
+        log.advanceStart(offset)
+      }
+      // also when an earlier call has failed half way
+      if (!log.hasOldSegments) return
       await this.checkpointer.store()
-      await log.removeSegments(log.detachSegments())
+      await log.removeOldSegments()
     }
     await writer.runTask(move).catch((error: unknown) => {
       throw wrapSystemError(error, `delete records of '${log.directory}'`, { path: log.directory })
     })
   }
 
-  /** Applies every topic's retention once. */
+  /** Applies every topic's retention once; what fails in one partition is thrown after all others have had their turn. */
   async enforceRetention(): Promise<void> {
     this.throwIfNotWritable()
-    for (const topic of this.topics.values()) {
+    const failures: unknown[] = []
+    for (const topic of [...this.topics.values()]) {
       const { config } = topic
       if (config.retentionMs < 0 && config.retentionBytes < 0) continue
       for (const partition of topic.partitions) {
-        await this.moveLogStart(partition, async () => {
-          const { log } = partition
-          const sealed = await log.describeSealed()
-          return retentionStart(sealed, log.active.sizeBytes, config, this.clock.now())
+        const { log } = partition
+        const choose = () => retentionStart(log.describeSealed(), log.active.sizeBytes, config, this.clock.now())
+        await this.moveLogStart(partition, choose).catch((error: unknown) => {
+          // a topic may be deleted meanwhile, or the log closed
+          if (!partition.isClosed) failures.push(error)
         })
       }
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   private scheduleRetention(): void {
     this.cancelRetention = this.clock.setTimer(this.options.retentionCheckMs ?? 300_000, () => {
-      // what fails here fails again at the next append, where somebody is told
       this.enforceRetention()
-        .catch(() => {})
+        .catch((error: unknown) => {
+          // nobody waits for this, and it is tried again: but a disk that fills up must not do so in silence
+          if (this.closing === null) process.emitWarning(error as Error)
+        })
         .finally(() => {
           if (this.closing === null) this.scheduleRetention()
         })

@@ -69,7 +69,8 @@ export class PartitionCursor {
     if (slice !== null && slice.fault !== null) throw await this.damage(slice)
     if (this.offset >= this.endOffset) return false
     this.partition.throwIfClosed()
-    if (this.offset === this.partition.highWatermark) return false
+    // in a reader beside the writer the end may have moved back
+    if (this.offset >= this.partition.highWatermark) return false
     const next = await (this.prefetched ?? this.read(slice))
     this.prefetched = null
     this.slice = next

@@ -1,6 +1,6 @@
 import type { RecordContext } from '../codec/record.ts'
 import type { Clock } from '../environment.ts'
-import { CheckpointFiles, type LoadedCheckpoint } from '../storage/checkpoint.ts'
+import type { LoadedCheckpoint, PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
 import { SegmentPool } from '../storage/segment-pool.ts'
@@ -100,18 +100,20 @@ export class PartitionOpener {
       extraReservation: damaged.length > 0 ? RESERVATION_OFFSETS : 0,
       isNew: checkpoint !== null && checkpoint.partitions[key] === undefined,
     })
-    this.reports.push({ topic, partition, ...report })
     const log = new PartitionLog(segments, config, state)
+    // later there is nobody to report to
+    if (this.opened !== null) this.reports.push({ topic, partition, ...report })
     this.opened?.push(log)
     return log
   }
 
-  /** Re-reads what another process has appended to a partition of a read-only log, whose checkpoint key is `key`. */
-  async refresh(partition: Partition, key: string): Promise<void> {
-    const { storage, root } = this.context
+  /**
+   * Re-reads what another process has appended to a partition of a read-only log. Calls must not overlap.
+   *
+   * @param stored what the checkpoint says of it now
+   */
+  async refresh(partition: Partition, stored: PartitionCheckpoint | undefined): Promise<void> {
     const { log } = partition
-    const { checkpoint } = await new CheckpointFiles(storage, root).load()
-    const stored = checkpoint?.partitions[key]
     const known = log.checkpoint({ closing: true })
     // a higher epoch tells that the writer has recovered, and may have cut what was read here; a start beyond what was
     // read, that it has deleted the segment to go on in

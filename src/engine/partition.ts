@@ -52,9 +52,9 @@ export class Partition {
     }
   }
 
-  /** Why this partition serves no more readers, or null. */
-  get closedBecause(): VarveError | null {
-    return this.closed
+  /** Whether it serves no more readers. */
+  get isClosed(): boolean {
+    return this.closed !== null
   }
 
   /**
@@ -104,10 +104,14 @@ export class Partition {
     this.wakeAll()
   }
 
-  /** In a read-only log: takes the state that another process has written meanwhile. */
+  /**
+   * In a read-only log: takes the state that another process has written meanwhile. It may end earlier than before: the
+   * writer has recovered, and what was read beyond was never durable.
+   */
   replaceLog(log: PartitionLog): void {
     this.log = log
-    this.advance(log.logEndOffset)
+    this.highWatermark = log.logEndOffset
+    this.wakeAll()
   }
 
   throwIfClosed(): void {

@@ -126,7 +126,7 @@ export class TopicAdmin {
     }
     // only now: nothing may be acknowledged in a topic that a power cut could take away
     engine.topics.set(record.name, topic)
-    await engine.checkpointer.store()
+    await engine.checkpointer.tryToStore()
     return topic
   }
 
@@ -170,10 +170,16 @@ export class TopicAdmin {
       }
       const grown = { ...record, partitions }
       await this.makePartitions(grown, record.partitions)
-      await this.engine.catalog.put(grown)
-      await this.engine.openPartitions(topic, grown)
+      const opened = await this.engine.openPartitions(topic, grown)
+      try {
+        await this.engine.catalog.put(grown)
+      } catch (error) {
+        for (const partition of opened) await partition.log.close()
+        throw error
+      }
+      topic.partitions.push(...opened)
       topic.configure(grown, {})
-      await this.engine.checkpointer.store()
+      await this.engine.checkpointer.tryToStore()
     })
   }
 
@@ -191,7 +197,7 @@ export class TopicAdmin {
         await partition.log.close()
       }
       await removeTopicDirectories(engine.storage, engine.directory, topic.record)
-      await engine.checkpointer.store()
+      await engine.checkpointer.tryToStore()
     })
   }
 

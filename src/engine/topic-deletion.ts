@@ -34,8 +34,9 @@ export async function removeTopicDirectories(
 /** Completes the deletions that a stop has interrupted: of topics that the catalog knows to be deleted, of no others. */
 export async function completeDeletions(storage: Storage, root: string, catalog: Catalog): Promise<void> {
   let removed = false
+  const live = new Set(catalog.topics.map(({ directory }) => directory))
   for (const { name, kind } of await storage.list(root)) {
-    if (kind !== 'directory') continue
+    if (kind !== 'directory' || live.has(parseDirectoryName(name)?.base ?? '')) continue
     const path = `${root}/${name}`
     const topicId =
       deletedTopicId(name) ??

@@ -87,14 +87,20 @@ export class CheckpointFiles {
       else if (newest === null || found.sequence > newest.sequence) newest = found
     }
     this.sequence = newest?.sequence ?? 0
-    return { checkpoint: newest?.checkpoint ?? null, damaged }
+    const next = this.sequence + 1
+    // each file's first write creates it: a stop in between leaves it empty, and that is no damage
+    const created = next <= CHECKPOINT_FILES.length && this.sizes[next % 2] === 0 ? CHECKPOINT_FILES[next % 2] : null
+    return {
+      checkpoint: newest?.checkpoint ?? null,
+      damaged: damaged.filter((path) => path !== `${this.directory}/${created}`),
+    }
   }
 
   /** Replaces the older file; when it resolves the checkpoint survives a power cut. Calls must not overlap. */
   async store(checkpoint: Checkpoint): Promise<void> {
     const sequence = this.sequence + 1
     const slot = sequence % 2
-    const file = (this.files[slot] ??= await this.open(CHECKPOINT_FILES[slot]))
+    const file = (this.files[slot] ??= await this.open(slot))
     const body = Buffer.from(JSON.stringify(checkpoint))
     const line = (crc: string) => `varve-checkpoint ${FORMAT_VERSION} ${sequence} ${crc}\n`
     const start = line(NO_CRC).length
@@ -115,16 +121,15 @@ export class CheckpointFiles {
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
-  private async open(name: string): Promise<StorageFile> {
-    const path = `${this.directory}/${name}`
-    try {
-      return await this.storage.openFile(path, 'write')
-    } catch (error) {
+  private async open(slot: number): Promise<StorageFile> {
+    const path = `${this.directory}/${CHECKPOINT_FILES[slot]}`
+    const file = await this.storage.openFile(path, 'write').catch((error: unknown) => {
       if (systemErrorCode(error) !== 'ENOENT') throw error
-      const file = await this.storage.openFile(path, 'create')
-      await this.storage.syncDirectory(this.directory)
-      return file
-    }
+      return this.storage.openFile(path, 'create')
+    })
+    // one that is there and empty may not have its name durably either
+    if (this.sizes[slot] === 0) await this.storage.syncDirectory(this.directory)
+    return file
   }
 }
 

@@ -6,6 +6,8 @@ export class IndexEntries {
   count: number
   /** Entries that are in the file; those after it are still to be written. */
   writtenCount: number
+  /** The file holds more than it should. */
+  private isCut = false
   /** False when the file's size was no multiple of the entry size. */
   readonly isWhole: boolean
 
@@ -34,7 +36,19 @@ export class IndexEntries {
   /** Keeps the first `count` entries. */
   keep(count: number): void {
     this.count = Math.min(this.count, count)
+    if (this.writtenCount > this.count) this.isCut = true
     this.writtenCount = Math.min(this.writtenCount, this.count)
+  }
+
+  /** Whether the file is as it should be. */
+  get areWritten(): boolean {
+    return this.writtenCount === this.count && !this.isCut && this.isWhole
+  }
+
+  /** The file holds the first `count` entries now, and nothing else. */
+  written(count: number): void {
+    this.writtenCount = count
+    this.isCut = false
   }
 
   /** Index of the last entry whose bytes satisfy `holds`, which is true up to some entry and false after it; else -1. */

@@ -75,7 +75,8 @@ export class LogReader {
         if (index + 1 < segments.length) continue
         // offsets that were reserved and never used end the log; any others should be here
         if (slice.nextOffset < Math.min(this.log.contentEndOffset, endOffset)) return { ...slice, fault: 'incomplete' }
-        return { ...slice, nextOffset: endOffset }
+        // a log that lags behind, in a reader beside the writer, ends where it ends
+        return { ...slice, nextOffset: Math.min(endOffset, this.log.logEndOffset) }
       } catch (error) {
         throw storageError(error, `read '${segment.path}'`, { path: segment.path, offset })
       }

@@ -56,6 +56,10 @@ export class PartitionLog {
   /** The first failed write or sync: the log takes no more until it is opened again. */
   failure: VarveError | null = null
 
+  /** False from the time the start moves until a checkpoint says so durably. */
+  private startIsStored = true
+  /** Not part of the log any more; their files are to be deleted. */
+  private readonly detached = new Set<Segment>()
   private rollFirst: boolean
   private readonly unsynced = new Set<Segment>()
   private directoryUnsynced = false
@@ -226,8 +230,9 @@ export class PartitionLog {
     this.directoryUnsynced = false
     try {
       for (const dirty of segments) {
-        await dirty.sync()
-        if (dirty !== segment) await dirty.writeIndexes({ sync: true })
+        // retention may take segments meanwhile, and their files
+        if (this.segments.includes(dirty)) await dirty.sync()
+        if (dirty !== segment && this.segments.includes(dirty)) await dirty.writeIndexes({ sync: true })
       }
       if (directory) await this.context.storage.syncDirectory(this.directory)
     } catch (error) {
@@ -287,39 +292,47 @@ export class PartitionLog {
     return [...epochs.filter((_, i) => (epochs[i + 1]?.startOffset ?? Infinity) > offset), ...own]
   }
 
-  /** Moves the start forward; the caller makes a checkpoint durable before it calls {@link removeSegments}. */
+  /** Moves the start forward; the caller makes a checkpoint durable before it calls {@link removeOldSegments}. */
   advanceStart(offset: number): void {
     assert(offset >= this.logStartOffset && offset <= this.logEndOffset, 'the log start only moves forward')
     this.logStartOffset = offset
+    this.startIsStored = false
   }
 
-  /** Takes the segments that lie wholly before the log start out of the log, never the active one. */
-  detachSegments(): Segment[] {
+  /** Whether {@link removeOldSegments} has anything to do. */
+  get hasOldSegments(): boolean {
+    return !this.startIsStored || this.detached.size > 0
+  }
+
+  /**
+   * Deletes the segments that lie wholly before the log start, never the active one; one that is being read goes when that
+   * read ends. A checkpoint says durably where the log starts. What cannot be deleted is tried again at the next call.
+   */
+  async removeOldSegments(): Promise<void> {
+    this.startIsStored = true
     let count = 0
     while (count < this.segments.length - 1 && this.segments[count + 1].baseOffset <= this.logStartOffset) count++
-    const detached = this.segments.slice(0, count)
+    for (const segment of this.segments.slice(0, count)) {
+      this.detached.add(segment)
+      this.unsynced.delete(segment)
+    }
     this.segments = this.segments.slice(count)
-    for (const segment of detached) this.unsynced.delete(segment)
-    return detached
+    if (this.detached.size === 0) return
+    for (const segment of this.detached) {
+      await segment.remove()
+      this.detached.delete(segment)
+    }
+    await this.context.storage.syncDirectory(this.directory)
   }
 
   /** What retention goes by: the sealed segments, oldest first. */
-  async describeSealed(): Promise<{ sizeBytes: number; maxTimestamp: number; endOffset: number }[]> {
+  describeSealed(): { sizeBytes: number; maxTimestamp: () => Promise<number>; endOffset: number }[] {
     const { segments } = this
-    return Promise.all(
-      segments.slice(0, -1).map(async (segment, i) => ({
-        sizeBytes: segment.sizeBytes,
-        maxTimestamp: await segment.greatestTimestamp(),
-        endOffset: segments[i + 1].baseOffset,
-      })),
-    )
-  }
-
-  /** Deletes the files of detached segments; one that is being read goes when that read ends. */
-  async removeSegments(segments: readonly Segment[]): Promise<void> {
-    if (segments.length === 0) return
-    for (const segment of segments) await segment.remove()
-    await this.context.storage.syncDirectory(this.directory)
+    return segments.slice(0, -1).map((segment, i) => ({
+      sizeBytes: segment.sizeBytes,
+      maxTimestamp: () => segment.greatestTimestamp(),
+      endOffset: segments[i + 1].baseOffset,
+    }))
   }
 
   /** See {@link LogReader.read}. */
@@ -352,10 +365,9 @@ export class PartitionLog {
     return found
   }
 
-  /** Closes the files; nothing is written. */
+  /** Closes the files, those that a read uses when it ends; nothing is written. */
   async close(): Promise<void> {
-    for (const segment of this.segments) this.context.pool.forget(segment)
-    const results = await Promise.allSettled(this.segments.map((segment) => segment.close()))
+    const results = await Promise.allSettled(this.segments.map((segment) => segment.retire()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 

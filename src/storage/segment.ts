@@ -50,11 +50,13 @@ export class Segment {
   private files: SegmentFiles | null = null
   private users = 0
   private removed = false
+  private retired = false
   /** Settles, never rejects, when the last write of the index files has ended. */
   private indexWriting: Promise<void> = Promise.resolve()
 
   private repairing: Promise<void> | null = null
-  private timesAreChecked = false
+  /** Of a sealed segment, once it is known. */
+  private greatest: number | null = null
   /** maxTimestamp of the first batch: the age of a segment counts from it. Null while the segment is empty. */
   firstTimestamp: number | null = null
 
@@ -135,21 +137,20 @@ export class Segment {
     })
   }
 
-  /** The last offset known to be followed by the first record at or after `timestamp`; baseOffset - 1 when unknown. */
+  /** The last entry of the time index before `timestamp`, or null: the first record at or after it comes behind. */
   async lookupTimestamp(timestamp: number): Promise<{ timestamp: number; offset: number } | null> {
     return this.use(async ({ indexes }) => indexes.times.lookupBefore(timestamp))
   }
 
   /** The greatest record timestamp of a sealed segment, or -Infinity in an empty one. */
   async greatestTimestamp(): Promise<number> {
+    if (this.greatest !== null) return this.greatest
     return this.use(async (files) => {
-      // once is enough: on this hangs what retention deletes and what a look-up passes over
       const { log, indexes } = files
-      if (!this.timesAreChecked && !(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) {
-        await this.rebuild(files)
-      }
-      this.timesAreChecked = true
-      return files.indexes.greatestTimestamp
+      // on this hangs what retention deletes and what a look-up passes over
+      if (!(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) await this.rebuild(files)
+      this.greatest = files.indexes.greatestTimestamp
+      return this.greatest
     })
   }
 
@@ -207,6 +208,7 @@ export class Segment {
 
   private async writeIndex(suffix: '.index' | '.timeindex', entries: IndexEntries, sync: boolean): Promise<void> {
     const { count } = entries
+    if (!sync && entries.areWritten) return
     const start = entries.writtenCount * entries.entryBytes
     const file = await this.openIndexFile(suffix)
     try {
@@ -215,7 +217,7 @@ export class Segment {
       // the log goes on while this waits: only what was counted above is written
       writeFully(file, entries.unwritten().subarray(0, (count - entries.writtenCount) * entries.entryBytes), start)
       if (sync) await file.sync()
-      entries.writtenCount = count
+      entries.written(count)
     } finally {
       await file.close()
     }
@@ -231,7 +233,7 @@ export class Segment {
     }
   }
 
-  /** Closes the files; they open again when they are needed. */
+  /** Closes the files, which nobody uses now; they open again when they are needed. */
   async close(): Promise<void> {
     const { opening } = this
     if (opening === null) return
@@ -242,6 +244,13 @@ export class Segment {
 
   get isIdle(): boolean {
     return this.users === 0
+  }
+
+  /** Closes the files for good once no read uses them any more; a read that comes later has them for itself. */
+  async retire(): Promise<void> {
+    this.retired = true
+    this.context.pool.forget(this)
+    if (this.users === 0) await this.close()
   }
 
   /** Deletes the files once no read uses them any more. */
@@ -269,6 +278,7 @@ export class Segment {
       this.users--
       if (this.users === 0) {
         if (this.removed) await this.unlink()
+        else if (this.retired) await this.close()
         else await this.context.pool.used(this)
       }
     }
@@ -301,7 +311,7 @@ export class Segment {
       this.files = files
       return files
     } catch (error) {
-      await log.close()
+      await log.close().catch(() => {})
       throw error
     }
   }

@@ -5,6 +5,7 @@ import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { OpenMode, StorageFile } from '../../src/storage/storage.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { GatedReads } from '../helpers/gated-reads.ts'
 import { all, DIRECTORY, idle, openLog, outcomesOf, rejection, valuesOf } from '../helpers/logs.ts'
 import { SyncGate } from '../helpers/sync-gate.ts'
 
@@ -207,4 +208,24 @@ describe('close', () => {
     expect(again.recovery.clean).toBe(false)
     expect(await valuesOf(again, 'orders')).toEqual([1])
   })
+})
+
+test('a reader that is under way when the log closes leaves no file open', async () => {
+  const storage = new GatedReads(new MemoryStorage())
+  const log = await openLog({ storage })
+  await log.createTopic({ name: 't', valueCodec: 'bytes' })
+  const records = Array.from({ length: 300 }, () => ({ value: Buffer.alloc(1000) }))
+  await log.appendBatch('t', records)
+  await log.close()
+  for (let turns = 0; turns < 40; turns++) {
+    const again = await openLog({ storage })
+    storage.gate = (path) => (path.includes('/t-0/') ? idle(3) : undefined)
+    const reading = all(again.read('t', { partition: 0, from: 150 })).catch(() => null)
+    await idle(turns)
+    await again.close()
+    await reading
+    await idle()
+    expect(storage.openFiles, `closed after ${turns} turns`).toBe(0)
+    storage.gate = () => undefined
+  }
 })

@@ -4,6 +4,7 @@ import type { Varve } from '../../src/client/varve.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { FaultyStorage, type CallKind } from '../helpers/faulty-storage.ts'
+import { GatedReads } from '../helpers/gated-reads.ts'
 import {
   changeFile,
   contentOf,
@@ -15,6 +16,7 @@ import {
   thrown,
   valuesOf,
 } from '../helpers/logs.ts'
+import { SeededRandom } from '../helpers/seeded-random.ts'
 
 const CHANGES: CallKind[] = [
   'create',
@@ -182,4 +184,34 @@ test('retention never runs by itself in a read-only log', async () => {
   expect(changesBy(beside)).toEqual([])
   await reader.close()
   expect(thrown(() => reader.offsets('orders'))).toMatchObject({ code: 'CLOSED' })
+})
+
+test('readers that follow the same partition miss nothing, however their looks overlap', async () => {
+  const disk = new MemoryStorage()
+  const clock = new FakeClock()
+  const writer = await openLog({ storage: disk, clock })
+  await writer.createTopic({ name: 't', valueCodec: 'string' })
+  const storage = new GatedReads(disk)
+  const reader = await openLog({ storage, clock, readOnly: true })
+  const random = new SeededRandom()
+  storage.gate = (path) => (path.includes('/t-0/') ? idle(random.below(12)) : undefined)
+  const stop = new AbortController()
+  const seen: number[][] = [[], [], []]
+  const following = seen.map(async (offsets, i) => {
+    await idle(i * 3)
+    for await (const { offset } of reader.read('t', { follow: true, signal: stop.signal })) offsets.push(offset)
+  })
+  for (let i = 0; i < 300; i++) {
+    await writer.append('t', { value: 'x' })
+    clock.advance(50)
+    await idle(i % 7)
+  }
+  for (let i = 0; i < 20; i++) {
+    clock.advance(50)
+    await idle(50)
+  }
+  stop.abort()
+  await Promise.allSettled(following)
+  const expected = Array.from({ length: 300 }, (_, i) => i)
+  expect(seen, `seed ${random.seed}`).toEqual([expected, expected, expected])
 })

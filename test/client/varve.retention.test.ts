@@ -6,6 +6,7 @@ import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { DIRECTORY, idle, namesIn, offsetsOf, openLog, outcomesOf, recordsOf, rejection } from '../helpers/logs.ts'
+import { SyncGate } from '../helpers/sync-gate.ts'
 
 const range = (start: number, end: number) => Array.from({ length: Math.max(end - start, 0) }, (_, i) => start + i)
 const HOUR = 3_600_000
@@ -380,4 +381,87 @@ test('while the disk is full, deleting makes room: it needs none itself', async 
   expect(startOf(log)).toBe(30)
   await append(log, 5)
   expect(await offsetsOf(log, 'orders')).toEqual(range(30, 50))
+})
+
+describe('where something goes wrong', () => {
+  test('records deleted beside a sync that is under way never stop the partition', async () => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    const { log } = await withOrders({ flush: { ms: 60_000, records: 4 } }, storage as unknown as MemoryStorage)
+    await append(log, 10)
+    await log.flush()
+    const gate = new SyncGate()
+    storage.syncGate = {
+      pass: (path: string) => (path.includes('/orders-0/') ? gate.pass(path) : undefined),
+    } as SyncGate
+    await append(log, 3)
+    await gate.arrived()
+    expect(await log.deleteRecords('orders', { partition: 0, beforeOffset: 10 })).toBeDefined()
+    gate.open()
+    await append(log, 20)
+    await log.flush()
+    expect(await offsetsOf(log, 'orders')).toEqual(range(10, 33))
+  })
+
+  test('deleteRecords that failed can be called again, and then it holds and frees the space', async () => {
+    const disk = new MemoryStorage()
+    const storage = new FaultyStorage(disk)
+    const { log } = await withOrders({}, storage as unknown as MemoryStorage)
+    await append(log, 35)
+    const restore = storage.failAt({
+      call: (kind, path) => kind === 'write' && path.includes('checkpoint'),
+      code: 'ENOSPC',
+      sticky: true,
+    })
+    const request = { partition: 0, beforeOffset: 20 }
+    expect(await rejection(log.deleteRecords('orders', request))).toMatchObject({ code: 'DISK_FULL' })
+    expect(await segmentsOf(disk)).toEqual([0, 10, 20, 30])
+    restore()
+    await log.deleteRecords('orders', request)
+    expect(await segmentsOf(disk)).toEqual([20, 30])
+    const again = await openLog({ storage: disk.crash() })
+    expect(startOf(again)).toBe(20)
+  })
+
+  test('a topic that cannot be cleaned up keeps no other from it, and the program is told', async () => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    const { log, clock } = await withOrders(
+      { name: 'broken', retentionBytes: 1000 },
+      storage as unknown as MemoryStorage,
+    )
+    await log.createTopic({ name: 'orders', segmentBytes: 1000, valueCodec: 'bytes', retentionBytes: 1000 })
+    for (let i = 0; i < 40; i++) await log.append('broken', { value: Buffer.alloc(32) })
+    await append(log, 40)
+    storage.failAt({
+      call: (kind, path) => kind === 'removeFile' && path.includes('/broken-0/'),
+      code: 'EIO',
+      sticky: true,
+    })
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
+    clock.advance(300_000)
+    expect((await warned).message).toContain('broken-0')
+    expect(startOf(log)).toBe(30)
+    storage.clearFaults()
+    clock.advance(300_000)
+    await idle(50)
+    expect(await segmentsOf(storage.inner as MemoryStorage, 'broken-0')).toEqual([30])
+  })
+
+  test('retention by time opens no more segments than it deletes, and one', async () => {
+    const disk = new MemoryStorage()
+    const clock = new FakeClock(1_000 * HOUR)
+    const first = await withOrders({ retentionMs: HOUR }, disk, clock)
+    await append(first.log, 20, clock.now())
+    clock.advance(HOUR / 2)
+    await append(first.log, 100, clock.now())
+    await first.log.close()
+    const storage = new FaultyStorage(disk)
+    const log = await openLog({ storage, clock, retentionCheckMs: HOUR })
+    const before = storage.calls.length
+    clock.advance(HOUR)
+    await idle(50)
+    const opened = storage.calls.slice(before).filter(({ kind, path }) => kind === 'open' && path.endsWith('.log'))
+    expect(startOf(log)).toBe(20)
+    expect(new Set(opened.map(({ path }) => parseInt(path.slice(-24)))).size).toBeLessThanOrEqual(3)
+    await log.close()
+  })
 })

@@ -148,3 +148,25 @@ describe('appends beyond maxPendingBytes', () => {
     await closed
   })
 })
+
+test.each(['gzip', 'none'] as const)(
+  'what was counted is given back whole, also where calls share batches (%s)',
+  async (compressionType) => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    const log = await openLog({ storage, maxPendingBytes: 64 * 1024 })
+    await log.createTopic({ name: 't', valueCodec: 'string', compressionType })
+    const value = 'a'.repeat(7000)
+    for (let i = 0; i < 40; i++) await Promise.all(Array.from({ length: 8 }, () => log.appendBatch('t', [{ value }])))
+    await Promise.all(Array.from({ length: 8 }, () => log.append('t', { value })))
+    const gate = new SyncGate()
+    storage.syncGate = gate
+    const held = log.append('t', { value: 'first' })
+    await gate.arrived()
+    // what is queued cannot be given up any more; what has to wait for room can
+    const stop = new AbortController()
+    const queued = Array.from({ length: 5 }, () => log.append('t', { value }, { signal: stop.signal }))
+    stop.abort()
+    gate.open()
+    expect(await outcomesOf([held, ...queued])).toEqual(Array(6).fill('done'))
+  },
+)
