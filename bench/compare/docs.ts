@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { OURS } from './peers.ts'
 import type { PeerResult, Results } from './results.ts'
 import { describe, describeFailure, describeLatency, describeSpread, peersOf } from './tables.ts'
-import { best, ratio, WORKLOADS, type Workload } from './workloads.ts'
+import { best, overlaps, ratio, WORKLOADS, type Workload } from './workloads.ts'
 
 const DOCS = new URL('../../docs/peers.md', import.meta.url)
 const RESULTS = new URL('../results/peers.json', import.meta.url)
+/** Rounds of one peer that differ more than this tell of other work on the machine. */
+const CALM_SPREAD_MAX = 2
 const [START, END] = ['<!-- figures -->', '<!-- end of figures -->']
 
 /** Writes what was measured between the markers of docs/peers.md. */
@@ -25,6 +27,7 @@ function figuresOf(results: Results): string[] {
   return [
     `Measured on ${date.slice(0, 10)}: ${machine}, Node ${node.slice(1)}, Varve at ${commit ?? 'an unknown commit'}. Medians of ${rounds} interleaved rounds, with the ` +
       `least and the greatest; ${seconds} s each; read were ${read}.`,
+    describeCalm(results),
     '### Varve beside the best of the others',
     ratioTable(results),
     '### Where another is faster or takes less',
@@ -64,10 +67,32 @@ function losses(results: Results): string {
     const peers = peersOf(results, workload)
     const { ours } = contestants(results, workload)
     const better = peers.filter((peer) => ours !== undefined && peer !== ours && ratio(metric, ours, peer) < 1)
-    const named = better.map((peer) => `${peer.name} by ${(1 / ratio(metric, ours!, peer)).toFixed(2)}`)
+    const named = better.map((peer) => `${peer.name} by ${factor(metric, peer, ours!)}`)
     return named.length === 0 ? [] : [`- ${workload.name}, ${workload.recordBytes} B: ${named.join(', ')}`]
   })
   return lines.length === 0 ? 'Nowhere in this run.' : lines.join('\n')
+}
+
+/** How many times better, and whether that is sure. */
+function factor(metric: Workload['metric'], one: PeerResult, other: PeerResult): string {
+  const isSure = !overlaps(metric, one, other)
+  return `${ratio(metric, one, other).toFixed(2)}${isSure ? '' : ' ~'}`
+}
+
+function describeCalm(results: Results): string {
+  const shares = WORKLOADS.filter(({ metric }) => metric === 'recordsPerSecond').map((workload) => {
+    const spreads = peersOf(results, workload).map(({ recordsPerSecond }) => recordsPerSecond!)
+    const wild = spreads.filter(({ min, max }) => max > CALM_SPREAD_MAX * min)
+    return { workload, wild: wild.length, all: spreads.length }
+  })
+  const noisy = shares.filter(({ wild, all }) => wild * 2 > all)
+  const about = '"~" marks a ratio of two whose rounds reach into each other: their order may be chance.'
+  if (noisy.length === 0) return about
+  const named = noisy.map(({ workload }) => `${workload.name} ${workload.recordBytes} B`).join(', ')
+  return (
+    `${about} **The machine did other work meanwhile**: the best round of most peers is more than twice their worst in ` +
+    `${named}. Those say little.`
+  )
 }
 
 function contestants(results: Results, workload: Workload): { ours?: PeerResult; other?: PeerResult } {

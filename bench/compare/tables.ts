@@ -84,5 +84,6 @@ function us(value: number): string {
 
 function short(rate: number): string {
   if (rate >= 1e6) return `${(rate / 1e6).toFixed(2)} M`
-  return rate >= 1e4 ? `${Math.round(rate / 1e3)} k` : `${(rate / 1e3).toFixed(1)} k`
+  if (rate >= 1e4) return `${Math.round(rate / 1e3)} k`
+  return rate >= 1e3 ? `${(rate / 1e3).toFixed(1)} k` : String(Math.round(rate))
 }

@@ -49,3 +49,8 @@ export function ratio(metric: Workload['metric'], ours: PeerResult, other: PeerR
 export function best(metric: Workload['metric'], peers: PeerResult[]): PeerResult | undefined {
   return peers.toSorted((left, right) => ratio(metric, right, left) - ratio(metric, left, right))[0]
 }
+
+/** Whether the rounds of two peers reach into each other's range: then their order may be chance. */
+export function overlaps(metric: Workload['metric'], left: PeerResult, right: PeerResult): boolean {
+  return left[metric]!.min <= right[metric]!.max && right[metric]!.min <= left[metric]!.max
+}
