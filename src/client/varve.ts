@@ -173,8 +173,9 @@ export class Varve implements AsyncDisposable {
   /**
    * Appends many records in the order given, with one promise for all: results in the same order.
    *
-   * A record that is refused (its type, its size) refuses all, before anything is written. Where records go to several
-   * partitions and one of those fails, the others keep theirs.
+   * A record that is refused (its type, its size) refuses all, before anything is written. What cannot be written leaves
+   * nothing; only of a batch that is larger than a segment may a part be written, and then `details` name its `offset` and
+   * `nextOffset`. Where records go to several partitions and one of those fails, the others keep theirs.
    *
    * @throws what `append` throws
    */

@@ -262,7 +262,7 @@ export class LogEngine {
   async enforceRetention(): Promise<void> {
     this.throwIfNotWritable()
     const failures: unknown[] = []
-    for (const topic of [...this.topics.values()]) {
+    for (const topic of this.topics.values()) {
       const { config } = topic
       if (config.retentionMs < 0 && config.retentionBytes < 0) continue
       for (const partition of topic.partitions) {

@@ -6,8 +6,8 @@ export class IndexEntries {
   count: number
   /** Entries that are in the file; those after it are still to be written. */
   writtenCount: number
-  /** The file holds more than it should. */
-  private isCut = false
+  /** The file holds the first `writtenCount` entries and nothing else: false for one that may be missing or wrong. */
+  private isFileRight: boolean
   /** False when the file's size was no multiple of the entry size. */
   readonly isWhole: boolean
 
@@ -19,6 +19,7 @@ export class IndexEntries {
     this.isWhole = content.length % entryBytes === 0
     this.bytes = content
     this.writtenCount = this.count
+    this.isFileRight = this.isWhole && content.length > 0
   }
 
   /** Makes room for one more entry and returns the position of its bytes, which the caller fills. */
@@ -36,19 +37,19 @@ export class IndexEntries {
   /** Keeps the first `count` entries. */
   keep(count: number): void {
     this.count = Math.min(this.count, count)
-    if (this.writtenCount > this.count) this.isCut = true
+    if (this.writtenCount > this.count) this.isFileRight = false
     this.writtenCount = Math.min(this.writtenCount, this.count)
   }
 
-  /** Whether the file is as it should be. */
+  /** Whether the file has all entries. */
   get areWritten(): boolean {
-    return this.writtenCount === this.count && !this.isCut && this.isWhole
+    return this.isFileRight && this.writtenCount === this.count
   }
 
   /** The file holds the first `count` entries now, and nothing else. */
   written(count: number): void {
     this.writtenCount = count
-    this.isCut = false
+    this.isFileRight = true
   }
 
   /** Index of the last entry whose bytes satisfy `holds`, which is true up to some entry and false after it; else -1. */
