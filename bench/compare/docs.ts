@@ -25,8 +25,8 @@ function figuresOf(results: Results): string[] {
   const sizes = [...new Set(WORKLOADS.map(({ recordBytes }) => recordBytes))]
   const read = sizes.map((size) => `${records[size].toLocaleString('en')} records of ${size} B`).join(' and ')
   return [
-    `Measured on ${date.slice(0, 10)}: ${machine}, Node ${node.slice(1)}, Varve at ${commit ?? 'an unknown commit'}. Medians of ${rounds} interleaved rounds, with the ` +
-      `least and the greatest; ${seconds} s each; read were ${read}.`,
+    `Measured on ${date.slice(0, 10)}: ${machine}, Node ${node.slice(1)}, Varve at ${commit ?? 'an unknown commit'}. ` +
+      `Medians of ${rounds} interleaved rounds, with the least and the greatest; ${seconds} s each; read were ${read}.`,
     describeCalm(results),
     '### Varve beside the best of the others',
     ratioTable(results),
