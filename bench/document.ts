@@ -5,6 +5,11 @@ import { DATA_DIRECTORY } from './harness.ts'
 import type { Result } from './judge.ts'
 import type { Scale } from './workload.ts'
 
+/** What the last full run found. */
+export const LATEST = new URL('results/latest.json', import.meta.url)
+/** What the comparison with other stores found, where it has been run. */
+export const PEERS = new URL('results/peers.json', import.meta.url)
+
 /** The machine that a benchmark ran on. */
 export interface Machine {
   processor: string
@@ -49,7 +54,10 @@ export function benchDocument(scale: Scale, results: Result[]): BenchDocument {
 export function serialize(document: BenchDocument): string {
   const rounded = (_: string, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value
-  return `${JSON.stringify(document, rounded, 2)}\n`
+  const text = JSON.stringify(document, rounded, 2)
+  // a spread is read as one thing, and takes a line of its own in a diff
+  const onOneLine = (_: string, fields: string) => `{ ${fields.trim().replaceAll(/\s+/g, ' ')} }`
+  return `${text.replaceAll(/\{(\s+"median": [^{}]*)\}/g, onOneLine)}\n`
 }
 
 /**

@@ -46,8 +46,8 @@ const COLUMNS: Column[] = [
   worst('lossBytes', 'size'),
 ]
 
-/** Lines only between heading and rows: figures need no boxes. */
-const CHARACTERS = {
+/** No lines around cells: figures need no boxes. */
+export const CHARACTERS = {
   top: '',
   'top-mid': '',
   'top-left': '',

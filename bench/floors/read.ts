@@ -29,8 +29,7 @@ export function framedReplayOf(
     isFloor: true,
     prepare(directory) {
       const tail = Tail.create(`${directory}/floor-${name}`)
-      const longest = Math.max(...values.map(({ length }) => length))
-      const buffer = Buffer.allocUnsafeSlow(BATCH_RECORDS * (longest + FRAME_BYTES))
+      const buffer = Buffer.allocUnsafeSlow(BATCH_RECORDS * longestFrame(values))
       for (let done = 0; done < size.records; done += BATCH_RECORDS) tail.write(buffer, frame(buffer, values, done))
       tail.close()
     },
@@ -40,7 +39,7 @@ export function framedReplayOf(
 }
 
 function longestFrame(values: readonly Buffer[]): number {
-  return Math.max(...values.map(({ length }) => length)) + FRAME_BYTES
+  return values.reduce((max, { length }) => Math.max(max, length), 0) + FRAME_BYTES
 }
 
 async function readFrames(fd: number, frameBytes: number, use?: (bytes: Buffer) => unknown): Promise<number> {
