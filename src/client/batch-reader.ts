@@ -54,7 +54,7 @@ export class BatchReader {
   async fill(cursor: PartitionCursor): Promise<PartitionCursor> {
     const { onOutOfRange = 'error' } = this.options
     try {
-      await cursor.fill()
+      await this.fillCursor(cursor)
       return cursor
     } catch (error) {
       if (onOutOfRange === 'error' || !isOutOfRange(error)) throw error
@@ -62,6 +62,18 @@ export class BatchReader {
       const restarted = new PartitionCursor(partition, this.edge(partition, onOutOfRange), endOffset)
       this.cursors[this.cursors.indexOf(cursor)] = restarted
       return this.fill(restarted)
+    }
+  }
+
+  private async fillCursor(cursor: PartitionCursor): Promise<void> {
+    try {
+      await cursor.fill()
+    } catch (error) {
+      if (!this.engine.readOnly) throw error
+      // the writer may have deleted what was to be read
+      await this.engine.refresh([cursor.partition])
+      cursor.partition.checkRange(cursor.offset)
+      throw error
     }
   }
 

@@ -1,5 +1,5 @@
 import { VarveError } from '../errors.ts'
-import type { BatchEncoder, EncodedBatches, EncodedHeader, EncoderMark } from '../codec/batch-encoder.ts'
+import type { BatchEncoder, BatchSpan, EncodedBatches, EncodedHeader, EncoderMark } from '../codec/batch-encoder.ts'
 
 /** Where one record went. */
 export interface AppendResult {
@@ -74,9 +74,23 @@ export class AppendChunk {
     this.callEnds.set(mark.encoder.batches, this.encoder.batchCount)
   }
 
-  /** The end of the batches that must not be separated from the one at `first`, which is the first of its call. */
-  endOfCall(first: number): number {
-    return this.callEnds.get(first) ?? first + 1
+  /**
+   * What has to go into one segment, from the batch at `first` on: all batches of a call, so that a segment that cannot be
+   * started leaves nothing half written; or one batch, where the call is larger than a segment.
+   *
+   * @returns the batches' measures together, and the index of the one behind them
+   */
+  unitAt(first: number, segmentBytes: number): { span: BatchSpan; end: number } {
+    const { batches } = this.finish()
+    const end = this.callEnds.get(first) ?? first + 1
+    if (end === first + 1) return { span: batches[first], end }
+    const span = { ...batches[first] }
+    for (let i = first + 1; i < end; i++) {
+      span.sizeBytes += batches[i].sizeBytes
+      span.recordCount += batches[i].recordCount
+      span.maxTimestamp = Math.max(span.maxTimestamp, batches[i].maxTimestamp)
+    }
+    return span.sizeBytes <= segmentBytes ? { span, end } : { span: batches[first], end: first + 1 }
   }
 
   /** Ends one append call: `resolve(value)` when all records so far are acknowledged. */
@@ -134,7 +148,9 @@ export class AppendChunk {
   private partlyWritten(error: VarveError, first: number, end: number): VarveError {
     const { offset } = this.results[first]
     const nextOffset = this.results[end - 1].offset + 1
-    const message = `${error.message}; of this batch, which is larger than a segment, offsets ${offset} to ${nextOffset - 1} were written`
+    const message =
+      `${error.message}; of this batch, which is larger than a segment, ` +
+      `offsets ${offset} to ${nextOffset - 1} were written`
     return new VarveError(error.code, message, { details: { ...error.details, offset, nextOffset }, cause: error })
   }
 }

@@ -280,12 +280,13 @@ export class BatchWriter {
     let written = 0
     try {
       const { bytes, batches } = chunk.finish()
+      const { segmentBytes } = this.context.config()
       this.checkExpectedOffset(chunk)
       if (!acknowledgesDurably(this.mode)) await this.reservation.cover(chunk.results.length)
       baseOffset = log.logEndOffset
       for (let i = 0; i < batches.length;) {
-        const next = this.nextUnit(chunk, batches, i)
-        if (log.mustPrepare(next.span, NOTHING_BEFORE)) await log.prepare(next.span)
+        const { span } = chunk.unitAt(i, segmentBytes)
+        if (log.mustPrepare(span, NOTHING_BEFORE)) await log.prepare(span)
         const run = this.fittingRun(chunk, batches, i)
         log.append({ bytes, batches: run })
         written = log.logEndOffset - baseOffset
@@ -318,36 +319,19 @@ export class BatchWriter {
     throw new VarveError('UNEXPECTED_OFFSET', message, { details: { partition, offset: logEndOffset } })
   }
 
-  /**
-   * What has to go into one segment: all batches of a call, so that a segment that cannot be started leaves nothing half
-   * written; or one batch, where the call is larger than a segment.
-   */
-  private nextUnit(chunk: AppendChunk, batches: readonly BatchSpan[], first: number): { span: BatchSpan; end: number } {
-    const end = chunk.endOfCall(first)
-    if (end === first + 1) return { span: batches[first], end }
-    const span = { ...batches[first] }
-    for (let i = first + 1; i < end; i++) {
-      span.sizeBytes += batches[i].sizeBytes
-      span.recordCount += batches[i].recordCount
-      span.maxTimestamp = Math.max(span.maxTimestamp, batches[i].maxTimestamp)
-    }
-    return span.sizeBytes <= this.context.config().segmentBytes
-      ? { span, end }
-      : { span: batches[first], end: first + 1 }
-  }
-
   /** The batches from `first` on that go into the active segment together. */
-  private fittingRun(chunk: AppendChunk, batches: readonly BatchSpan[], first: number): BatchSpan[] {
+  private fittingRun(chunk: AppendChunk, batches: BatchSpan[], first: number): BatchSpan[] {
+    const { segmentBytes } = this.context.config()
     const before = { sizeBytes: 0, recordCount: 0 }
     let end = first
-    let next = this.nextUnit(chunk, batches, end)
+    let next = chunk.unitAt(first, segmentBytes)
     do {
       before.sizeBytes += next.span.sizeBytes
       before.recordCount += next.span.recordCount
       end = next.end
-      if (end < batches.length) next = this.nextUnit(chunk, batches, end)
+      if (end < batches.length) next = chunk.unitAt(end, segmentBytes)
     } while (end < batches.length && !this.log.mustPrepare(next.span, before))
-    return first === 0 && end === batches.length ? (batches as BatchSpan[]) : batches.slice(first, end)
+    return first === 0 && end === batches.length ? batches : batches.slice(first, end)
   }
 
   private release(chunk: AppendChunk): void {

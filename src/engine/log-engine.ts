@@ -1,6 +1,6 @@
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
-import { storageError, VarveError, wrapSystemError } from '../errors.ts'
+import { storageError, systemErrorCode, VarveError, wrapSystemError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
@@ -22,6 +22,8 @@ import { Topic, type TopicRecord } from './topic.ts'
 
 const CATALOG_KEY = `${CATALOG_TOPIC}/0`
 const OPEN_AT_ONCE = 32
+/** How often a reader beside a writer that changes things under it tries to open. */
+const READ_ONLY_ATTEMPTS = 5
 const DEFAULT_PENDING_BYTES = 64 * 1024 * 1024
 
 /** One directory with its topics and partitions, alive. Doors translate calls into calls of this. */
@@ -63,6 +65,22 @@ export class LogEngine {
   /** See the public `Varve.open`. */
   static async open(options: VarveOptions): Promise<LogEngine> {
     checkOptions('Varve.open', options, openChecks, ['directory'])
+    if (!options.readOnly) return LogEngine.openOnce(options)
+    // a writer may delete what is being opened: then there is a newer checkpoint, and another look tells
+    for (let attempt = 1; ; attempt++) {
+      const isLast = attempt === READ_ONLY_ATTEMPTS
+      try {
+        const engine = await LogEngine.openOnce(options)
+        if (isLast || engine.recovery.damage.length === 0 || !(await engine.isOutdated())) return engine
+        await engine.close()
+      } catch (error) {
+        const { cause } = error as Error
+        if (isLast || systemErrorCode(cause) !== 'ENOENT') throw error
+      }
+    }
+  }
+
+  private static async openOnce(options: VarveOptions): Promise<LogEngine> {
     const { storage = nodeStorage(), clock = systemClock, random = systemRandom, readOnly = false } = options
     const started = clock.monotonicMs()
     const directory = options.directory.replace(/(?<=.)[/\\]+$/, '')
@@ -86,6 +104,12 @@ export class LogEngine {
 
   get readOnly(): boolean {
     return this.options.readOnly === true
+  }
+
+  /** Whether another process has written a checkpoint since this log was opened. */
+  private async isOutdated(): Promise<boolean> {
+    const { sequence } = await new CheckpointFiles(this.storage, this.directory).load()
+    return sequence !== this.loaded.sequence
   }
 
   private async start(started: number): Promise<void> {
@@ -194,9 +218,9 @@ export class LogEngine {
     const { checkpoint } = await new CheckpointFiles(this.storage, this.directory).load()
     for (const partition of partitions) {
       const { record } = this.topic(partition.topic)
-      const stored = checkpoint?.partitions[partitionKey(record, partition.partition)]
+      const key = partitionKey(record, partition.partition)
       // one after another: a scan that began earlier must not put its shorter log in place of a longer one
-      await partition.writer.runTask(() => this.opener.refresh(partition, stored))
+      await partition.writer.runTask(() => this.opener.refresh(partition, key, checkpoint))
     }
   }
 

@@ -1,6 +1,7 @@
 import type { RecordContext } from '../codec/record.ts'
 import type { Clock } from '../environment.ts'
-import type { LoadedCheckpoint, PartitionCheckpoint } from '../storage/checkpoint.ts'
+import type { Checkpoint, LoadedCheckpoint } from '../storage/checkpoint.ts'
+import { systemErrorCode, VarveError } from '../errors.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
 import { SegmentPool } from '../storage/segment-pool.ts'
@@ -56,7 +57,7 @@ export class PartitionOpener {
 
   /** The log is open: from now on a partition that is opened is a new one, of which no checkpoint tells. */
   forgetCheckpoint(): void {
-    this.loaded = { checkpoint: null, damaged: [] }
+    this.loaded = { checkpoint: null, sequence: 0, damaged: [] }
     this.opened = null
   }
 
@@ -110,10 +111,14 @@ export class PartitionOpener {
   /**
    * Re-reads what another process has appended to a partition of a read-only log. Calls must not overlap.
    *
-   * @param stored what the checkpoint says of it now
+   * @param key        of the partition in the checkpoint
+   * @param checkpoint as it is now
+   * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION when it was deleted
    */
-  async refresh(partition: Partition, stored: PartitionCheckpoint | undefined): Promise<void> {
+  async refresh(partition: Partition, key: string, checkpoint: Checkpoint | null): Promise<void> {
     const { log } = partition
+    const stored = checkpoint?.partitions[key]
+    if (checkpoint !== null && stored === undefined) await this.throwIfDeleted(partition)
     const known = log.checkpoint({ closing: true })
     // a higher epoch tells that the writer has recovered, and may have cut what was read here; a start beyond what was
     // read, that it has deleted the segment to go on in
@@ -132,5 +137,17 @@ export class PartitionOpener {
     if (state.logEndOffset === log.logEndOffset && state.logStartOffset === log.logStartOffset) return
     partition.replaceLog(new PartitionLog(log.context, log.config, state))
     await log.close()
+  }
+
+  /** Of a partition that the checkpoint does not know any more, or not yet. */
+  private async throwIfDeleted({ topic, log }: Partition): Promise<void> {
+    const { storage, root } = this.context
+    const isThere = await storage.list(log.directory).then(
+      () => true,
+      (error: unknown) => systemErrorCode(error) !== 'ENOENT',
+    )
+    if (isThere) return
+    const message = `topic '${topic}' was deleted by the process that writes to '${root}'`
+    throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic } })
   }
 }

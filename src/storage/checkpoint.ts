@@ -39,6 +39,8 @@ export interface Checkpoint {
 /** What was found at open. `damaged`: files that were there and could not be used. */
 export interface LoadedCheckpoint {
   checkpoint: Checkpoint | null
+  /** Of the checkpoint; 0 for none. */
+  sequence: number
   damaged: string[]
 }
 
@@ -92,6 +94,7 @@ export class CheckpointFiles {
     const created = next <= CHECKPOINT_FILES.length && this.sizes[next % 2] === 0 ? CHECKPOINT_FILES[next % 2] : null
     return {
       checkpoint: newest?.checkpoint ?? null,
+      sequence: this.sequence,
       damaged: damaged.filter((path) => path !== `${this.directory}/${created}`),
     }
   }

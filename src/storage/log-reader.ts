@@ -8,7 +8,7 @@ import {
   type BatchHeader,
 } from '../codec/record-batch.ts'
 import { isOldMessage } from '../codec/old-message.ts'
-import { storageError, VarveError } from '../errors.ts'
+import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import { MAX_BATCH_BYTES, scanBatches } from './batch-scanner.ts'
 import { findCredibleBatch, isInPlace, locateBatch, type DamagedFile } from './damage.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -78,9 +78,24 @@ export class LogReader {
         // a log that lags behind, in a reader beside the writer, ends where it ends
         return { ...slice, nextOffset: Math.min(endOffset, this.log.logEndOffset) }
       } catch (error) {
+        if (isMissing(error) && this.log.segments.includes(segment)) throw this.missing(segment, offset, error)
         throw storageError(error, `read '${segment.path}'`, { path: segment.path, offset })
       }
     }
+  }
+
+  private missing(segment: Segment, offset: number, cause: unknown): VarveError {
+    const nextOffset = this.following(segment)?.baseOffset ?? this.log.logEndOffset
+    const from = Math.max(offset, segment.baseOffset)
+    const message =
+      `'${segment.path}' is missing: offsets ${from} to ${nextOffset - 1} cannot be read; ` +
+      `read on from ${nextOffset}, or restore the file from a copy`
+    const details = { path: segment.path, position: 0, offset: from, nextOffset }
+    return new VarveError('CORRUPT_MESSAGE', message, { details, cause })
+  }
+
+  private following(segment: Segment): Segment | undefined {
+    return this.log.segments[this.log.segments.indexOf(segment) + 1]
   }
 
   /** @param start position to read on from, or -1 to look it up */
@@ -179,8 +194,7 @@ export class LogReader {
 
   /** Looks into a segment that is not as it should be. */
   private inspect<T>(segment: Segment, action: (damaged: DamagedFile) => Promise<T>): Promise<T> {
-    const following = this.log.segments[this.log.segments.indexOf(segment) + 1]
-    const limit = following?.baseOffset ?? this.log.contentEndOffset
+    const limit = this.following(segment)?.baseOffset ?? this.log.contentEndOffset
     return segment.inspect((file) => action({ file, sizeBytes: segment.sizeBytes, limit }))
   }
 
@@ -236,6 +250,8 @@ export class LogReader {
       } catch (error) {
         // retention may have taken the segment in the meantime: what it held is none of the log's any more
         if (!this.log.segments.includes(segment)) continue
+        // what it held may be what is wanted: whoever reads on is told
+        if (isMissing(error)) return Math.max(segment.baseOffset, this.log.logStartOffset)
         throw storageError(error, `read '${segment.path}'`, { path: segment.path })
       }
     }
@@ -286,8 +302,7 @@ export class LogReader {
     const { segment } = slice
     const position = slice.position + at
     const next = await this.inspect(segment, (damaged) => findCredibleBatch(damaged, position, offset, this.log))
-    const following = this.log.segments[this.log.segments.indexOf(segment) + 1]
-    const nextOffset = next?.header.baseOffset ?? following?.baseOffset ?? this.log.logEndOffset
+    const nextOffset = next?.header.baseOffset ?? this.following(segment)?.baseOffset ?? this.log.logEndOffset
     const isOld = reason === 'old format' && (await this.isOldMessage(segment, position))
     const what = isOld ? 'is in a format older than RecordBatch v2' : `is damaged (${reason})`
     const message =
@@ -306,6 +321,10 @@ export class LogReader {
     const bytes = Buffer.alloc(sizeBytes)
     return isOldMessage(bytes.subarray(0, await segment.read(bytes, position)))
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return systemErrorCode(error) === 'ENOENT'
 }
 
 /** The batch that an entry of an index names, if it stands at the start of `bytes`. */

@@ -5,8 +5,8 @@ import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
 import { fitsFollower, fitsFollowerInChunk } from './damage.ts'
 import type { LogState } from './partition-log.ts'
 import { parseLogFileName, Segment, segmentFileName, type SegmentContext } from './segment.ts'
-import { writeFully, type StorageFile } from './storage.ts'
-import { readTail, removeIfPresent, rewrite } from './torn-tail.ts'
+import type { StorageFile } from './storage.ts'
+import { rewrite, setAside } from './torn-tail.ts'
 
 /** Damage that was found and left as it is. */
 export interface Damage {
@@ -117,7 +117,8 @@ class LogRecovery {
     )
     this.report.skippedOffsets = logEndOffset - contentEndOffset
     await this.dropEmpty(segments, logEndOffset)
-    if (segments.length === 0) {
+    const last = segments.at(-1)?.baseOffset
+    if (last === undefined || !onDisk.includes(last)) {
       const empty = context.readOnly
         ? new Segment(context, logEndOffset, 0)
         : await Segment.create(context, logEndOffset)
@@ -202,25 +203,29 @@ class LogRecovery {
     if (checkpoint === null) return { sealed: [], scanned: onDisk }
     const { durableSegment, logStartOffset } = checkpoint
     const sealed: [number, number][] = []
-    const ends = checkpoint.segments.map(
-      ([base], i) => [base, checkpoint.segments[i + 1]?.[0] ?? checkpoint.durableOffset] as const,
-    )
+    const removed = new Set<number>()
     for (const [i, [baseOffset, sizeBytes]] of checkpoint.segments.entries()) {
-      const end = ends[i][1]
-      if (onDisk.includes(baseOffset)) {
+      const end = checkpoint.segments[i + 1]?.[0] ?? checkpoint.durableOffset
+      const isDurable = baseOffset <= durableSegment && end > baseOffset
+      if (end <= logStartOffset && baseOffset < durableSegment) removed.add(baseOffset)
+      else if (onDisk.includes(baseOffset)) {
         if (baseOffset < durableSegment) sealed.push([baseOffset, sizeBytes])
-      } else if (end > logStartOffset && baseOffset <= durableSegment && end > baseOffset) {
+      } else if (isDurable) {
+        // it stays part of the log: reads of it fail, and a copy that is put in its place is read again
         this.damage(baseOffset, 0, 'file is missing', baseOffset, end)
+        sealed.push([baseOffset, baseOffset < durableSegment ? sizeBytes : checkpoint.durablePosition])
       }
     }
     const known = new Set(checkpoint.segments.map(([baseOffset]) => baseOffset))
+    const first = checkpoint.segments[0]?.[0] ?? durableSegment
     for (const baseOffset of onDisk) {
       if (baseOffset >= durableSegment || known.has(baseOffset)) continue
-      // retention had taken it out of the log durably, and a power cut brought the file back
-      const garbage = new Segment(this.context, baseOffset, 0)
-      if (baseOffset < logStartOffset && !this.context.readOnly) await garbage.remove()
+      if (baseOffset < logStartOffset && baseOffset < first) removed.add(baseOffset)
       else this.damage(baseOffset, 0, 'file is not part of the log', baseOffset, baseOffset)
     }
+    // deleted durably, but a stop came between, or a power cut brought the files back
+    if (!this.context.readOnly)
+      for (const baseOffset of removed) await new Segment(this.context, baseOffset, 0).remove()
     return { sealed, scanned: onDisk.filter((baseOffset) => baseOffset >= durableSegment) }
   }
 
@@ -238,10 +243,20 @@ class LogRecovery {
         this.rollFirst = true
         return { segment: new Segment(context, baseOffset, size, false), isTorn: false }
       }
+      if (clean && !context.readOnly && size > start && baseOffset === checkpoint?.durableSegment) {
+        // a log that was closed in order ends where the checkpoint says: somebody else has been at the file
+        this.damage(baseOffset, start, `${size - start} bytes do not belong to it`, this.expected, this.expected)
+        this.rollFirst = true
+        return { segment: new Segment(context, baseOffset, start, false), isTorn: false }
+      }
       const end = await this.scanSegment(file, start, size, later)
       const isTorn = end < size
       if (!context.readOnly) {
-        if (isTorn) await this.cut(file, end, size, later)
+        if (isTorn) {
+          const { cutBytes, savedTo } = await setAside(context, this.request.saveDirectory, { file, end, size, later })
+          this.report.cutBytes += cutBytes
+          this.report.savedTo.push(...savedTo)
+        }
         if (end > start) await rewrite(file, start, end)
         if (isTorn || end > start) await file.sync()
       }
@@ -342,42 +357,6 @@ class LogRecovery {
     // a reader beside the writer sees what is written, whole; of an epoch after the checkpoint nothing is known
     if (this.context.readOnly || checkpoint === null || leaderEpoch > checkpoint.leaderEpoch) return true
     return checkpoint.epochs.some(({ epoch, startOffset }) => epoch === leaderEpoch && startOffset === baseOffset)
-  }
-
-  /** Saves and cuts the bytes from `end` on, and puts the segments after this one aside. */
-  private async cut(file: StorageFile, end: number, size: number, later: number[]): Promise<void> {
-    const { storage, directory } = this.context
-    const { saveDirectory } = this.request
-    const partition = directory.slice(directory.lastIndexOf('/') + 1)
-    this.report.cutBytes += size - end
-    const tail = await readTail(file, end, size)
-    await storage.makeDirectory(saveDirectory)
-    await storage.syncDirectory(saveDirectory.slice(0, saveDirectory.lastIndexOf('/')))
-    if (tail !== null) {
-      const path = `${saveDirectory}/${partition}-${file.path.slice(file.path.lastIndexOf('/') + 1, -4)}-${end}.cut`
-      await removeIfPresent(storage, path)
-      const copy = await storage.openFile(path, 'create')
-      try {
-        writeFully(copy, tail, 0)
-        await copy.sync()
-      } finally {
-        await copy.close()
-      }
-      this.report.savedTo.push(path)
-    }
-    for (const baseOffset of later) {
-      const from = `${directory}/${segmentFileName(baseOffset, '.log')}`
-      const to = `${saveDirectory}/${partition}-${segmentFileName(baseOffset, '.log')}`
-      // after a rename of which a power cut left half, both names are one file, and renaming it again would do nothing
-      await removeIfPresent(storage, to)
-      await storage.rename(from, to)
-      this.report.savedTo.push(to)
-      await removeIfPresent(storage, `${directory}/${segmentFileName(baseOffset, '.index')}`)
-      await removeIfPresent(storage, `${directory}/${segmentFileName(baseOffset, '.timeindex')}`)
-    }
-    await storage.syncDirectory(saveDirectory)
-    if (later.length > 0) await storage.syncDirectory(directory)
-    await file.truncate(end)
   }
 
   private damage(baseOffset: number, ...rest: [at: number, reason: string, offset: number, nextOffset: number]): void {
