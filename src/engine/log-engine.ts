@@ -1,11 +1,12 @@
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
-import { storageError, systemErrorCode, VarveError, wrapSystemError } from '../errors.ts'
+import { storageError, VarveError, wrapSystemError } from '../errors.ts'
 import { checkOptions } from '../options.ts'
 import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
 import type { Damage } from '../storage/recovery.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import { retryBesideWriter } from './beside-writer.ts'
 import { mapBounded } from './bounded-map.ts'
 import { Catalog, CATALOG_TOPIC } from './catalog.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -22,8 +23,6 @@ import { Topic, type TopicRecord } from './topic.ts'
 
 const CATALOG_KEY = `${CATALOG_TOPIC}/0`
 const OPEN_AT_ONCE = 32
-/** How often a reader beside a writer that changes things under it tries to open. */
-const READ_ONLY_ATTEMPTS = 5
 const DEFAULT_PENDING_BYTES = 64 * 1024 * 1024
 
 /** One directory with its topics and partitions, alive. Doors translate calls into calls of this. */
@@ -67,17 +66,12 @@ export class LogEngine {
     checkOptions('Varve.open', options, openChecks, ['directory'])
     if (!options.readOnly) return LogEngine.openOnce(options)
     // a writer may delete what is being opened: then there is a newer checkpoint, and another look tells
-    for (let attempt = 1; ; attempt++) {
-      const isLast = attempt === READ_ONLY_ATTEMPTS
-      try {
-        const engine = await LogEngine.openOnce(options)
-        if (isLast || engine.recovery.damage.length === 0 || !(await engine.isOutdated())) return engine
-        await engine.close()
-      } catch (error) {
-        const { cause } = error as Error
-        if (isLast || systemErrorCode(cause) !== 'ENOENT') throw error
-      }
-    }
+    return retryBesideWriter(async (_, isLast) => {
+      const engine = await LogEngine.openOnce(options)
+      if (isLast || engine.recovery.damage.length === 0 || !(await engine.isOutdated())) return engine
+      await engine.close()
+      return null
+    })
   }
 
   private static async openOnce(options: VarveOptions): Promise<LogEngine> {
@@ -108,8 +102,13 @@ export class LogEngine {
 
   /** Whether another process has written a checkpoint since this log was opened. */
   private async isOutdated(): Promise<boolean> {
-    const { sequence } = await new CheckpointFiles(this.storage, this.directory).load()
+    const { sequence } = await this.loadCheckpoint()
     return sequence !== this.loaded.sequence
+  }
+
+  /** The checkpoint that another process has written last. */
+  private loadCheckpoint(): Promise<LoadedCheckpoint> {
+    return new CheckpointFiles(this.storage, this.directory).load()
   }
 
   private async start(started: number): Promise<void> {
@@ -215,12 +214,16 @@ export class LogEngine {
 
   /** Re-reads what another process has appended to partitions of a read-only log. */
   async refresh(partitions: readonly Partition[]): Promise<void> {
-    const { checkpoint } = await new CheckpointFiles(this.storage, this.directory).load()
+    let { checkpoint } = await this.loadCheckpoint()
     for (const partition of partitions) {
       const { record } = this.topic(partition.topic)
       const key = partitionKey(record, partition.partition)
       // one after another: a scan that began earlier must not put its shorter log in place of a longer one
-      await partition.writer.runTask(() => this.opener.refresh(partition, key, checkpoint))
+      await retryBesideWriter(async (attempt) => {
+        if (attempt > 1) ({ checkpoint } = await this.loadCheckpoint())
+        await partition.writer.runTask(() => this.opener.refresh(partition, key, checkpoint))
+        return true
+      })
     }
   }
 

@@ -1,7 +1,7 @@
 import type { RecordContext } from '../codec/record.ts'
 import type { Clock } from '../environment.ts'
 import type { Checkpoint, LoadedCheckpoint } from '../storage/checkpoint.ts'
-import { systemErrorCode, VarveError } from '../errors.ts'
+import { VarveError } from '../errors.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
 import { SegmentPool } from '../storage/segment-pool.ts'
@@ -9,7 +9,7 @@ import type { SegmentContext } from '../storage/segment.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { Flush } from './flush.ts'
-import { SAVED_DIRECTORY } from './layout.ts'
+import { readTopicId, SAVED_DIRECTORY } from './layout.ts'
 import { RESERVATION_OFFSETS } from './offset-reservation.ts'
 import { Partition } from './partition.ts'
 import type { PendingBytes } from './pending-bytes.ts'
@@ -118,7 +118,7 @@ export class PartitionOpener {
   async refresh(partition: Partition, key: string, checkpoint: Checkpoint | null): Promise<void> {
     const { log } = partition
     const stored = checkpoint?.partitions[key]
-    if (checkpoint !== null && stored === undefined) await this.throwIfDeleted(partition)
+    if (checkpoint !== null && stored === undefined) await this.throwIfDeleted(partition, key)
     const known = log.checkpoint({ closing: true })
     // a higher epoch tells that the writer has recovered, and may have cut what was read here; a start beyond what was
     // read, that it has deleted the segment to go on in
@@ -133,21 +133,20 @@ export class PartitionOpener {
       extraReservation: 0,
       isNew: false,
     }
-    const { state } = await recoverLog(log.context, request)
+    const { state, report } = await recoverLog(log.context, request)
+    if (report.damage.length > 0) await this.throwIfDeleted(partition, key)
     if (state.logEndOffset === log.logEndOffset && state.logStartOffset === log.logStartOffset) return
     partition.replaceLog(new PartitionLog(log.context, log.config, state))
     await log.close()
   }
 
-  /** Of a partition that the checkpoint does not know any more, or not yet. */
-  private async throwIfDeleted({ topic, log }: Partition): Promise<void> {
+  /** Of a partition that the checkpoint does not know any more, or not yet, or that is not what it should be. */
+  private async throwIfDeleted({ topic, log }: Partition, key: string): Promise<void> {
     const { storage, root } = this.context
-    const isThere = await storage.list(log.directory).then(
-      () => true,
-      (error: unknown) => systemErrorCode(error) !== 'ENOENT',
-    )
-    if (isThere) return
-    const message = `topic '${topic}' was deleted by the process that writes to '${root}'`
+    // another topic may have got the name, and the directory, since
+    const topicId = await readTopicId(storage, log.directory)
+    if (topicId !== null && key.startsWith(`${topicId}/`)) return
+    const message = `topic '${topic}' is gone from '${root}': the process that writes there has deleted it`
     throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic } })
   }
 }

@@ -184,7 +184,7 @@ class DirectoryCheck {
       this.checked.add(name)
       if (found.damage.length > 0 && attempt < ATTEMPTS) {
         this.root = await this.root.readAgain()
-        if (this.root.sequence !== sequence) continue
+        if (!this.root.clean || this.root.sequence !== sequence) continue
       }
       this.add(found)
       return

@@ -50,8 +50,11 @@ export async function planSegments(
   const damage: Damage[] = []
   const warnings: VerifyWarning[] = []
   const { durableSegment, logStartOffset } = checkpoint
-  const segments = checkpoint.segments.map((_, i) => knownSegment(checkpoint, i, clean))
-  const known = new Set(segments.map(({ baseOffset }) => baseOffset))
+  const known = new Set(checkpoint.segments.map(([baseOffset]) => baseOffset))
+  // what lies wholly before the log start is being deleted, or will be by the next open
+  const segments = checkpoint.segments
+    .map((_, i) => knownSegment(checkpoint, i, clean))
+    .filter(({ baseOffset, endOffset }) => baseOffset >= durableSegment || endOffset! > logStartOffset)
   const isNewer = (baseOffset: number) => !clean && baseOffset >= durableSegment
   for (const baseOffset of onDisk.filter((base) => !known.has(base))) {
     const path = `${directory}/${segmentFileName(baseOffset, '.log')}`
