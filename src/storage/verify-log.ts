@@ -337,7 +337,8 @@ export async function readIfPresent(storage: Storage, path: string): Promise<Buf
   try {
     return await storage.readFile(path)
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return null
+    // a directory in its place is no file either
+    if (['ENOENT', 'EISDIR'].includes(systemErrorCode(error) ?? '')) return null
     throw error
   }
 }

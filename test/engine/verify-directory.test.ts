@@ -276,6 +276,16 @@ describe('a file that is not what it should be is found', () => {
     }
   })
 
+  test('missing, with a directory in its place', async () => {
+    for (const path of files) {
+      const damage = await damageOf(async (storage) => {
+        await storage.removeFile(path)
+        await storage.makeDirectory(path)
+      })
+      expect(damage).toContainEqual(expect.objectContaining({ path, reason: 'file is missing' }))
+    }
+  })
+
   test('missing with its whole directory', async () => {
     for (const { name, kind } of await reference.list(DIRECTORY)) {
       const path = `${DIRECTORY}/${name}`
