@@ -1,15 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { summarize } from './statistics.ts'
 import type { Measured, Sample, Scale, Workload } from './workload.ts'
 
 /** Where the benchmark works: the disk that holds it is the one that is measured. */
 export const DATA_DIRECTORY = fileURLToPath(new URL('.data', import.meta.url))
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 /** A directory of its own on the disk that is measured, removed afterwards. */
 export async function withDirectory<T>(action: (directory: string) => Promise<T>): Promise<T> {
@@ -58,8 +53,7 @@ async function measureRuns(
       const i = (turn + run) % variants.length
       if (run >= runsOf(workload, variants[i], scale)) continue
       progress(`${variants[i].name}, run ${run + 1} of ${runs}`)
-      // no run pays for the garbage of the one before
-      collectGarbage()
+      // no gc() here: it shrinks the space of young objects, and what runs next collects every millisecond
       samples[i].push(await inDirectory((directory) => variants[i].run(directory, scale)))
     }
   }

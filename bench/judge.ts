@@ -40,23 +40,25 @@ function judgeGoal(goal: Goal, measured: Measured[]): Judged {
     ...goal,
     value,
     met: value >= atLeast && value <= atMost,
-    blunder: floor !== undefined && goal.decidedByDisk !== true && isFarOff(value) && isFarOff(best),
+    blunder: floor !== undefined && goal.toldOnly !== true && isFarOff(value) && isFarOff(best),
   }
 }
 
 function valueOf(goal: Goal, measured: Measured[]): number {
-  if (goal.floor !== undefined) {
-    const { ratio } = find(measured, goal.floor)
-    return ratio?.median ?? NaN
-  }
   const own = spreadOf(goal, measured)
+  if (goal.floor !== undefined) {
+    const floor = find(measured, goal.floor)
+    const paired = goal.metric === 'recordsPerSecond' ? floor.ratio : undefined
+    return paired?.median ?? own.median / spreadOf({ metric: goal.metric, variant: goal.floor }, measured).median
+  }
   if (goal.always !== true) return own.median
   return goal.atLeast === undefined ? own.max : own.min
 }
 
 /** On a machine that does other things too, the best runs are the ones to believe. */
-function ratioOfBest({ metric, floor, variant }: Goal, measured: Measured[]): number {
-  return spreadOf({ metric, variant }, measured).max / spreadOf({ metric, variant: floor }, measured).max
+function ratioOfBest({ metric, floor, variant, atLeast }: Goal, measured: Measured[]): number {
+  const best = atLeast === undefined ? 'min' : 'max'
+  return spreadOf({ metric, variant }, measured)[best] / spreadOf({ metric, variant: floor }, measured)[best]
 }
 
 function spreadOf({ metric, variant }: Pick<Goal, 'metric' | 'variant'>, measured: Measured[]): Spread {

@@ -85,9 +85,12 @@ export function describeGoal({ metric, variant, floor, atLeast, atMost, value, m
   const format = (found: number) => (floor === undefined ? formatMetric(metric, found) : formatRatio(found))
   const wanted = atLeast === undefined ? `at most ${format(atMost!)}` : `at least ${format(atLeast)}`
   const mark = met ? '✓' : blunder ? '✗ far off:' : '✗'
-  const what =
-    floor === undefined ? ` ${variant === undefined ? '' : `${variant}: `}${NAMES[metric] ?? ''}` : ` of ${floor}`
-  return `${mark} ${format(value)}${what.trimEnd()}, wanted: ${wanted}`
+  return `${mark} ${[format(value), ...whatIsJudged(metric, variant, floor)].join(' ')}, wanted: ${wanted}`
+}
+
+function whatIsJudged(metric: Metric, variant: string | undefined, floor: string | undefined): string[] {
+  if (floor !== undefined) return [metric === 'recordsPerSecond' ? `of ${floor}` : `of the median wait of ${floor}`]
+  return [...(NAMES[metric] === undefined ? [] : [NAMES[metric]]), ...(variant === undefined ? [] : [`(${variant})`])]
 }
 
 const NAMES: { [metric in Metric]?: string } = {

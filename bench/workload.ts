@@ -63,8 +63,8 @@ export interface Goal {
   atMost?: number
   /** The worst run counts, not the median. */
   always?: boolean
-  /** The disk decides this ratio more than the code does: never a blunder. */
-  decidedByDisk?: boolean
+  /** The disk, the scheduler or the garbage collector decides this ratio more than the code does: never a blunder. */
+  toldOnly?: boolean
 }
 
 /** Something that is measured, with what it is compared with. */

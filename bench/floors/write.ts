@@ -40,6 +40,17 @@ export function syncEach(recordBytes: number, options: { preallocated: boolean }
   )
 }
 
+/** R2a: as R2, but the fdatasync leaves the event loop free, as it must in a program that does other things too. */
+export function syncEachAside(recordBytes: number): Variant {
+  const values = payloads(recordBytes)
+  return onTail('R2a', { preallocated: false }, (tail, scale) =>
+    repeatFor(scale, { recordBytes }, (i) => {
+      tail.write(values[i % values.length])
+      return tail.sync()
+    }),
+  )
+}
+
 /** R3: everything pending in one write and one fdatasync, then resolve all; R3p: on a file that was written before. */
 export function groupCommit(recordBytes: number, inFlight: number, options: { preallocated: boolean }): Variant {
   const values = payloads(recordBytes)

@@ -1,4 +1,4 @@
-import { syncEach } from '../floors/write.ts'
+import { syncEach, syncEachAside } from '../floors/write.ts'
 import { withLog } from '../logs.ts'
 import { repeatFor } from '../loops.ts'
 import { payloads } from '../payloads.ts'
@@ -19,8 +19,13 @@ export function fillEach(recordBytes: number): Workload {
           ),
       },
       syncEach(recordBytes, { preallocated: false }),
+      syncEachAside(recordBytes),
       syncEach(recordBytes, { preallocated: true }),
     ],
-    goals: [{ metric: 'recordsPerSecond', floor: 'R2', atLeast: 0.9 }],
+    goals: [
+      // a busy machine delays the thread that syncs aside, and not the one that syncs itself
+      { metric: 'recordsPerSecond', floor: 'R2', atLeast: 0.9, toldOnly: true },
+      { metric: 'latencyP50Us', floor: 'R2a', atMost: 1.1 },
+    ],
   }
 }

@@ -37,8 +37,26 @@ test('it is no blunder while the median is near, whatever the best runs are', ()
   expect(goals[0]).toMatchObject({ met: false, blunder: false })
 })
 
+test.each([
+  [1.4, 9, true, false],
+  [4.4, 9, false, false],
+  [4.6, 9, false, true],
+  [4.6, 4.4, false, false],
+])('a wait of %d times, at best %d, where 1.5 is asked for: met %s, a blunder %s', (times, best, met, blunder) => {
+  const wait = (variant: string, median: number, min: number): Measured => ({
+    variant,
+    runs: 5,
+    metrics: { latencyP50Us: { median, min, max: 99 } },
+  })
+  const goal: Goal = { metric: 'latencyP50Us', floor: 'pread', atMost: 1.5 }
+  const result = judged(goal, [wait('varve', 10 * times, 10 * best), wait('pread', 10, 10)])
+  expect(result.goals[0]).toMatchObject({ met, blunder })
+  expect(result.goals[0].value).toBeCloseTo(times)
+  expect(describeResult(result).join('\n')).toContain('of the median wait of pread, wanted: at most 1.50')
+})
+
 test('a ratio that the disk decides is told, and is never a blunder', () => {
-  const goal = { ...ATLEAST, decidedByDisk: true }
+  const goal = { ...ATLEAST, toldOnly: true }
   const { goals } = judged(goal, [rates('varve', spread(1)), rates('R3', spread(1000), 0.001)])
   expect(goals[0]).toMatchObject({ met: false, blunder: false })
 })
