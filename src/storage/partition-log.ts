@@ -122,7 +122,7 @@ export class PartitionLog {
    */
   mustPrepare(batch: BatchSpan, before: { sizeBytes: number; recordCount: number }): boolean {
     const { active } = this
-    if (!active.isOpen || this.rollFirst) return true
+    if (!active.isReady || this.rollFirst) return true
     const sizeBytes = active.sizeBytes + before.sizeBytes
     const recordCount = this.logEndOffset - active.baseOffset + before.recordCount
     if (recordCount + batch.recordCount > INT32_MAX) return true
@@ -258,7 +258,7 @@ export class PartitionLog {
   async writeIndexes(options: { closing: boolean }): Promise<void> {
     // after a close in order nothing is repaired any more
     if (options.closing && this.active.mustRepairIndexes) await this.active.open()
-    if (!this.active.isOpen) return
+    if (!this.active.isReady) return
     if (options.closing) this.active.completeTimeIndex()
     await this.active.writeIndexes({ sync: options.closing })
     // they may be new

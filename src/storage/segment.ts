@@ -25,8 +25,11 @@ export function parseLogFileName(name: string): number | null {
 /** What a segment needs while it is read or written. */
 interface SegmentFiles {
   log: StorageFile
-  indexes: SegmentIndexes
+  /** Null until something is looked up or appended: whoever reads on and on has no use for them. */
+  indexes: SegmentIndexes | null
 }
+
+type IndexedFiles = SegmentFiles & { indexes: SegmentIndexes }
 
 /** What all segments of a log share. */
 export interface SegmentContext {
@@ -47,6 +50,7 @@ export interface SegmentContext {
  */
 export class Segment {
   private opening: Promise<SegmentFiles> | null = null
+  private loading: Promise<IndexedFiles> | null = null
   private files: SegmentFiles | null = null
   private users = 0
   private removed = false
@@ -73,8 +77,10 @@ export class Segment {
   static async create(context: SegmentContext, baseOffset: number): Promise<Segment> {
     const segment = new Segment(context, baseOffset, 0)
     const log = await context.storage.openFile(segment.path, 'create')
-    segment.files = { log, indexes: segment.newIndexes() }
-    segment.opening = Promise.resolve(segment.files)
+    const files = { log, indexes: segment.newIndexes() }
+    segment.files = files
+    segment.opening = Promise.resolve(files)
+    segment.loading = Promise.resolve(files)
     return segment
   }
 
@@ -82,24 +88,29 @@ export class Segment {
     return `${this.context.directory}/${segmentFileName(this.baseOffset, '.log')}`
   }
 
-  /** Whether `append` may be called: the files are open. */
+  /** Whether the log file is open. */
   get isOpen(): boolean {
     return this.files !== null
   }
 
+  /** Whether `append` may be called: the indexes are there as well. */
+  get isReady(): boolean {
+    return (this.files?.indexes ?? null) !== null
+  }
+
   /** Whether the index files are not to be trusted and no `open` has repaired them yet. */
   get mustRepairIndexes(): boolean {
-    return !this.trustIndexes && this.files === null
+    return !this.trustIndexes && !this.isReady
   }
 
   /** Entries in the offset index; a segment rolls before its index outgrows its limit. */
   get indexEntries(): number {
-    return this.files?.indexes.offsets.count ?? 0
+    return this.files?.indexes?.offsets.count ?? 0
   }
 
   /** Opens the files and reads the indexes, rebuilding those that are missing or implausible. */
   async open(): Promise<void> {
-    await this.use(async () => {})
+    await this.useIndexes(async () => {})
   }
 
   /**
@@ -108,7 +119,7 @@ export class Segment {
    */
   append(bytes: Buffer, batches: readonly BatchSpan[], firstOffset: number): void {
     const { files } = this
-    assert(files !== null, 'an open segment is appended to')
+    assert(files !== null && files.indexes !== null, 'an open segment is appended to')
     writeFully(files.log, bytes, this.sizeBytes)
     const start = batches[0].start
     this.firstTimestamp ??= batches[0].maxTimestamp
@@ -132,20 +143,21 @@ export class Segment {
 
   /** Where to start looking for `offset`, from the index, and where its batch ends at the latest. */
   async lookup(offset: number): Promise<{ offset: number; position: number; endPosition: number }> {
-    return this.use(async ({ indexes: { offsets } }) => {
+    if (offset <= this.baseOffset) return { offset: this.baseOffset, position: 0, endPosition: Infinity }
+    return this.useIndexes(async ({ indexes: { offsets } }) => {
       return { ...offsets.lookup(offset), endPosition: offsets.endPosition(offset) }
     })
   }
 
   /** The last entry of the time index before `timestamp`, or null: the first record at or after it comes behind. */
   async lookupTimestamp(timestamp: number): Promise<{ timestamp: number; offset: number } | null> {
-    return this.use(async ({ indexes }) => indexes.times.lookupBefore(timestamp))
+    return this.useIndexes(async ({ indexes }) => indexes.times.lookupBefore(timestamp))
   }
 
   /** The greatest record timestamp of a sealed segment, or -Infinity in an empty one. */
   async greatestTimestamp(): Promise<number> {
     if (this.greatest !== null) return this.greatest
-    return this.use(async (files) => {
+    return this.useIndexes(async (files) => {
       const { log, indexes } = files
       // on this hangs what retention deletes and what a look-up passes over
       if (!(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) await this.rebuild(files)
@@ -161,7 +173,7 @@ export class Segment {
 
   /** Cuts the log at `sizeBytes`, a batch boundary whose next offset is `endOffset`. */
   async truncate(sizeBytes: number, endOffset: number): Promise<void> {
-    await this.use(async (files) => {
+    await this.useIndexes(async (files) => {
       await files.log.truncate(sizeBytes)
       this.sizeBytes = sizeBytes
       files.indexes.truncate(sizeBytes, endOffset)
@@ -170,17 +182,17 @@ export class Segment {
 
   /** Builds the indexes anew, because they have led astray. Those who find that at the same time share the work. */
   async repairIndexes(): Promise<void> {
-    await this.use((files) => this.rebuild(files))
+    await this.useIndexes((files) => this.rebuild(files))
   }
 
-  private rebuild(files: SegmentFiles): Promise<void> {
-    this.repairing ??= (async () => {
-      const indexes = this.newIndexes()
-      await indexes.build(files.log, () => this.sizeBytes)
-      files.indexes = indexes
-    })().finally(() => {
-      this.repairing = null
-    })
+  private rebuild(files: IndexedFiles): Promise<void> {
+    this.repairing ??= this.builtIndexes(files.log)
+      .then((indexes) => {
+        files.indexes = indexes
+      })
+      .finally(() => {
+        this.repairing = null
+      })
     return this.repairing
   }
 
@@ -190,14 +202,14 @@ export class Segment {
 
   /** Adds the closing entry to the time index, as a roll and a close do. */
   completeTimeIndex(): void {
-    this.files?.indexes.complete()
+    this.files?.indexes?.complete()
   }
 
   /** Writes to the index files what they lack. `sync`: make it survive a power cut. */
   async writeIndexes(options: { sync: boolean }): Promise<void> {
     // a checkpoint in the background may be at it
     const writing = this.indexWriting.then(() =>
-      this.use(async ({ indexes }) => {
+      this.useIndexes(async ({ indexes }) => {
         await this.writeIndex('.index', indexes.offsets.entries, options.sync)
         await this.writeIndex('.timeindex', indexes.times.entries, options.sync)
       }),
@@ -238,6 +250,7 @@ export class Segment {
     const { opening } = this
     if (opening === null) return
     this.opening = null
+    this.loading = null
     this.files = null
     await (await opening).log.close()
   }
@@ -284,36 +297,56 @@ export class Segment {
     }
   }
 
+  /** As `use`, with the indexes. */
+  private useIndexes<T>(action: (files: IndexedFiles) => Promise<T>): Promise<T> {
+    return this.use(async (files) => {
+      if (files.indexes !== null) return action(files as IndexedFiles)
+      this.loading ??= this.loadIndexes(files).catch((error: unknown) => {
+        this.loading = null
+        throw error
+      })
+      return action(await this.loading)
+    })
+  }
+
   private openFiles(): Promise<SegmentFiles> {
-    this.opening ??= this.readFiles().catch((error: unknown) => {
+    this.opening ??= this.openLog().catch((error: unknown) => {
       this.opening = null
       throw error
     })
     return this.opening
   }
 
-  private async readFiles(): Promise<SegmentFiles> {
+  private async openLog(): Promise<SegmentFiles> {
     const { storage, readOnly } = this.context
     const mode: OpenMode = readOnly ? 'read' : 'write'
-    const log = await storage.openFile(this.path, mode)
-    try {
-      const content = { offsets: await this.readIndex('.index'), times: await this.readIndex('.timeindex') }
-      const files = { log, indexes: this.newIndexes(content) }
-      if (this.sizeBytes > 0) {
-        const first = Buffer.alloc(BATCH_HEADER_BYTES)
-        const length = await readFully(log, first, 0)
-        if (findHeaderFault(first, 0, length) === null) this.firstTimestamp = readBatchHeader(first, 0).maxTimestamp
-      }
-      if (!this.trustIndexes) {
-        if (!(await files.indexes.catchUp(log, this.sizeBytes))) await this.rebuild(files)
-      } else if (await files.indexes.areTrustworthy(log, this.sizeBytes)) files.indexes.goOn(this.sizeBytes)
-      else await this.rebuild(files)
-      this.files = files
-      return files
-    } catch (error) {
-      await log.close().catch(() => {})
-      throw error
+    this.files = { log: await storage.openFile(this.path, mode), indexes: null }
+    return this.files
+  }
+
+  private async loadIndexes(files: SegmentFiles): Promise<IndexedFiles> {
+    const { log } = files
+    const indexes = this.newIndexes({
+      offsets: await this.readIndex('.index'),
+      times: await this.readIndex('.timeindex'),
+    })
+    if (this.sizeBytes > 0) {
+      const first = Buffer.alloc(BATCH_HEADER_BYTES)
+      const length = await readFully(log, first, 0)
+      if (findHeaderFault(first, 0, length) === null) this.firstTimestamp = readBatchHeader(first, 0).maxTimestamp
     }
+    const isGood = await (this.trustIndexes
+      ? indexes.areTrustworthy(log, this.sizeBytes)
+      : indexes.catchUp(log, this.sizeBytes))
+    if (isGood && this.trustIndexes) indexes.goOn(this.sizeBytes)
+    files.indexes = isGood ? indexes : await this.builtIndexes(log)
+    return files as IndexedFiles
+  }
+
+  private async builtIndexes(log: StorageFile): Promise<SegmentIndexes> {
+    const indexes = this.newIndexes()
+    await indexes.build(log, () => this.sizeBytes)
+    return indexes
   }
 
   private async readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
