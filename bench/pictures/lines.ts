@@ -101,7 +101,7 @@ export function linesPicture(
       labels(false, 18),
       ...ends.map((end): Layer => ({
         data: { values: [end] },
-        mark: { type: 'text', align: 'left', dx: 26, dy: end.down, fontWeight: 600, fontSize: 13 },
+        mark: { type: 'text', align: 'left', dx: 34, dy: end.down, fontWeight: 600, fontSize: 13 },
         encoding: { x, y, text: { field: 'series' }, color },
       })),
     ],
