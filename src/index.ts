@@ -18,12 +18,12 @@ export {
   type VerifyOptions,
   type VerifyProgress,
   type VerifyReport,
-} from './engine/verify-directory.ts'
-export type { VerifiedPartition } from './engine/verify-partition.ts'
+} from './inspect/verify-directory.ts'
+export type { VerifiedPartition } from './inspect/verify-partition.ts'
 export type { Clock, Random } from './environment.ts'
 export { VarveError, type ErrorCode, type ErrorDetails } from './errors.ts'
 export { MemoryStorage } from './storage/memory-storage.ts'
 export { nodeStorage } from './storage/node-storage.ts'
 export type { Damage, PartitionRecovery } from './storage/recovery.ts'
 export type { Storage, StorageFile } from './storage/storage.ts'
-export type { VerifyWarning } from './storage/verify-plan.ts'
+export type { VerifyWarning } from './inspect/verify-plan.ts'

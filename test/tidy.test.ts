@@ -14,6 +14,7 @@ const RANKS: Record<string, number> = {
   codec: 1,
   storage: 2,
   engine: 3,
+  inspect: 4,
   group: 4,
   client: 5,
   kafka: 6,

@@ -1,14 +1,9 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import {
-  dumpFile,
-  type DumpedBatch,
-  type DumpedCheckpoint,
-  type DumpedRecord,
-  type DumpEntry,
-} from '../storage/dump-file.ts'
+import { dumpFile, type DumpedCheckpoint, type DumpEntry } from '../inspect/dump-file.ts'
+import type { DumpedBatch, DumpedRecord } from '../inspect/dump-log.ts'
 import { jsonOption, valueCodecOption } from './arguments.ts'
-import { cannotRead, ExitCode } from './exit.ts'
+import { cannotRead, ExitCode, usageError } from './exit.ts'
 import { output, say } from './output.ts'
 import { countOf, formatTime } from './units.ts'
 import { dataOf, jsonText, keyText, safeText, textOf, valueDecoder, valueText, type ShownValue } from './values.ts'
@@ -18,6 +13,9 @@ interface DumpOptions {
   json?: boolean
   valueCodec?: string
 }
+
+/** What mistakes in a call of `dumpFile` begin with, which nobody called on a command line. */
+const OWN_NAME = 'dumpFile: '
 
 type Decode = (bytes: Buffer | null) => ShownValue
 
@@ -52,7 +50,7 @@ async function dump(file: string, { records = false, json = false, valueCodec = 
   await requireFile(file)
   const decode = valueDecoder(valueCodec)
   let damaged = 0
-  for await (const entry of dumpFile(file, { records })) {
+  for await (const entry of entriesOf(file, records)) {
     if (entry.kind === 'damage') damaged++
     const text = json ? `${jsonText(jsonEntry(entry, decode))}\n` : entryText(entry, decode)
     const waiting = output.write(text)
@@ -61,6 +59,18 @@ async function dump(file: string, { records = false, json = false, valueCodec = 
   if (damaged === 0) return
   process.exitCode = ExitCode.failed
   say(`varve: '${file}' is damaged in ${countOf(damaged, 'place')}`)
+}
+
+/** @throws CliFailure USAGE for a file that is none of the log's */
+async function* entriesOf(file: string, records: boolean): AsyncGenerator<DumpEntry> {
+  try {
+    yield* dumpFile(file, { records })
+  } catch (error) {
+    if (error instanceof TypeError && error.message.startsWith(OWN_NAME)) {
+      throw usageError(error.message.slice(OWN_NAME.length))
+    }
+    throw error
+  }
 }
 
 async function requireFile(file: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { verifyDirectory, type VerifyReport } from '../engine/verify-directory.ts'
+import { verifyDirectory, type VerifyReport } from '../inspect/verify-directory.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { directoryOption, jsonOption } from './arguments.ts'
 import { ExitCode } from './exit.ts'

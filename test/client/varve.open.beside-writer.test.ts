@@ -1,7 +1,7 @@
 /** A reader and a verification beside a writer that rolls, deletes segments, and creates and deletes topics. */
 import { expect, test } from 'vitest'
 import type { Varve } from '../../src/client/varve.ts'
-import { verifyDirectory } from '../../src/engine/verify-directory.ts'
+import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { GatedReads } from '../helpers/gated-reads.ts'
 import { DIRECTORY, idle, offsetsOf, openLog, outcomesOf } from '../helpers/logs.ts'

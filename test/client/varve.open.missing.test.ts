@@ -1,7 +1,7 @@
 /** Files of a log that went away, came back, or grew while nobody had it open. */
 import { expect, test } from 'vitest'
 import type { Varve } from '../../src/client/varve.ts'
-import { verifyDirectory } from '../../src/engine/verify-directory.ts'
+import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { changeFile, DIRECTORY, namesIn, offsetsOf, openLog, rejection, segmentPath } from '../helpers/logs.ts'

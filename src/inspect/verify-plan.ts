@@ -1,7 +1,7 @@
-import type { PartitionCheckpoint } from './checkpoint.ts'
-import type { Damage } from './recovery.ts'
-import { parseLogFileName, segmentFileName } from './segment.ts'
-import type { Storage } from './storage.ts'
+import type { PartitionCheckpoint } from '../storage/checkpoint.ts'
+import type { Damage } from '../storage/recovery.ts'
+import { parseLogFileName, segmentFileName } from '../storage/segment.ts'
+import type { Storage } from '../storage/storage.ts'
 
 /** Something worth knowing that is no damage: no record and no index entry is affected. */
 export interface VerifyWarning {

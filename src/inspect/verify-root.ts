@@ -1,13 +1,13 @@
 import { CHECKPOINT_FILES, parseCheckpoint, type Checkpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
-import { KAFKA_OFFSET_FILES, KAFKA_ROOT_FILES, parseOffsetCheckpoint } from '../storage/kafka-files.ts'
+import { KAFKA_OFFSET_FILES, KAFKA_ROOT_FILES, parseOffsetCheckpoint } from './kafka-files.ts'
 import type { Damage } from '../storage/recovery.ts'
 import type { DirectoryEntry, Storage } from '../storage/storage.ts'
-import { readIfPresent, verifyLog, type LogFindings } from '../storage/verify-log.ts'
-import type { VerifyWarning } from '../storage/verify-plan.ts'
+import { readIfPresent, verifyLog, type LogFindings } from './verify-log.ts'
+import type { VerifyWarning } from './verify-plan.ts'
 import { CatalogImage } from './catalog-image.ts'
-import { CATALOG_TOPIC } from './catalog.ts'
-import { parseDirectoryName, partitionDirectory } from './layout.ts'
-import { topicDefaults } from './topic-config.ts'
+import { CATALOG_TOPIC } from '../engine/catalog.ts'
+import { parseDirectoryName, partitionDirectory } from '../engine/layout.ts'
+import { topicDefaults } from '../engine/topic-config.ts'
 
 /** The directory of the catalog, and its key in the checkpoint. */
 export const CATALOG_DIRECTORY = partitionDirectory(CATALOG_TOPIC, 0)

@@ -1,13 +1,11 @@
 import { boolean, checkOptions, withMethods } from '../options.ts'
-import { CHECKPOINT_FILES, parseCheckpoint, type Checkpoint } from './checkpoint.ts'
+import { CHECKPOINT_FILES, parseCheckpoint, type Checkpoint } from '../storage/checkpoint.ts'
 import { dumpLog, type DumpedBatch, type DumpedDamage } from './dump-log.ts'
-import { countBeforeZeros } from './index-entries.ts'
-import { nodeStorage } from './node-storage.ts'
-import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
-import type { Storage } from './storage.ts'
-import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
-
-export type { DumpedBatch, DumpedDamage, DumpedRecord } from './dump-log.ts'
+import { countBeforeZeros } from '../storage/index-entries.ts'
+import { nodeStorage } from '../storage/node-storage.ts'
+import { OFFSET_ENTRY_BYTES, OffsetIndex } from '../storage/offset-index.ts'
+import type { Storage } from '../storage/storage.ts'
+import { TIME_ENTRY_BYTES, TimeIndex } from '../storage/time-index.ts'
 
 /** Options of {@link dumpFile}. */
 export interface DumpOptions {

@@ -1,17 +1,12 @@
-import {
-  findSnapshotFault,
-  findTransactionIndexFault,
-  LEADER_EPOCH_FILE,
-  parseLeaderEpochs,
-} from '../storage/kafka-files.ts'
+import { findSnapshotFault, findTransactionIndexFault, LEADER_EPOCH_FILE, parseLeaderEpochs } from './kafka-files.ts'
 import { systemErrorCode } from '../errors.ts'
 import type { EpochStart } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { parseLogFileName } from '../storage/segment.ts'
 import type { DirectoryEntry, Storage } from '../storage/storage.ts'
-import { readIfPresent, verifyLog, type LogFindings } from '../storage/verify-log.ts'
-import type { VerifyWarning } from '../storage/verify-plan.ts'
-import { METADATA_FILE, parseTopicId } from './layout.ts'
+import { readIfPresent, verifyLog, type LogFindings } from './verify-log.ts'
+import type { VerifyWarning } from './verify-plan.ts'
+import { METADATA_FILE, parseTopicId } from '../engine/layout.ts'
 import { CATALOG_DIRECTORY, type PartitionKnowledge, type Root } from './verify-root.ts'
 
 /** One partition as a verification found it. */

@@ -1,9 +1,9 @@
 import type { BatchHeader } from '../codec/record-batch.ts'
 import { decodeRecords, type RecordContext } from '../codec/record.ts'
 import { resolveValueCodec } from '../codec/value-codec.ts'
-import { CATALOG_TOPIC } from './catalog.ts'
-import { topicDefaults } from './topic-config.ts'
-import type { TopicRecord } from './topic.ts'
+import { CATALOG_TOPIC } from '../engine/catalog.ts'
+import { topicDefaults } from '../engine/topic-config.ts'
+import type { TopicRecord } from '../engine/topic.ts'
 
 const MAX_INFLATED_BYTES = 64 * 1024 * 1024
 const context: RecordContext = { topic: CATALOG_TOPIC, partition: 0, valueCodec: resolveValueCodec('msgpack') }

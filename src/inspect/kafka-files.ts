@@ -1,5 +1,5 @@
 import { crc32c } from '../codec/checksum.ts'
-import type { EpochStart } from './checkpoint.ts'
+import type { EpochStart } from '../storage/checkpoint.ts'
 
 const SNAPSHOT_HEADER_BYTES = 2 + 4 + 4
 const SNAPSHOT_ENTRY_BYTES = 46

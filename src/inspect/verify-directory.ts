@@ -3,16 +3,14 @@ import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import { checkOptions, withMethods, type Check } from '../options.ts'
 import { CHECKPOINT_FILES, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { LOCK_FILE } from '../storage/directory-lock.ts'
-import { KAFKA_OFFSET_FILES, KAFKA_ROOT_FILES } from '../storage/kafka-files.ts'
+import { KAFKA_OFFSET_FILES, KAFKA_ROOT_FILES } from './kafka-files.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
 import type { Damage } from '../storage/recovery.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { VerifyWarning } from '../storage/verify-plan.ts'
-import { deletedTopicId, parseDirectoryName, SAVED_DIRECTORY } from './layout.ts'
+import type { VerifyWarning } from './verify-plan.ts'
+import { deletedTopicId, parseDirectoryName, SAVED_DIRECTORY } from '../engine/layout.ts'
 import { holdsLog, verifyPartition, type PartitionFindings, type VerifiedPartition } from './verify-partition.ts'
 import { Root } from './verify-root.ts'
-
-export type { VerifiedPartition } from './verify-partition.ts'
 
 /** How far a verification has come; counts whole directories, not single files. */
 export interface VerifyProgress {

@@ -1,7 +1,7 @@
 import type { BatchHeader } from '../codec/record-batch.ts'
-import { countBeforeZeros } from './index-entries.ts'
-import { OFFSET_ENTRY_BYTES, OffsetIndex } from './offset-index.ts'
-import { TIME_ENTRY_BYTES, TimeIndex } from './time-index.ts'
+import { countBeforeZeros } from '../storage/index-entries.ts'
+import { OFFSET_ENTRY_BYTES, OffsetIndex } from '../storage/offset-index.ts'
+import { TIME_ENTRY_BYTES, TimeIndex } from '../storage/time-index.ts'
 
 /** The first thing that is wrong with an index file. */
 export interface IndexFault {

@@ -17,8 +17,8 @@ import {
 import { decodeRecords, type ConsumerRecord, type RecordContext } from '../codec/record.ts'
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { VarveError } from '../errors.ts'
-import { findBatchAfterDamage, MAX_BATCH_BYTES } from './batch-scanner.ts'
-import { readFully, type Storage, type StorageFile } from './storage.ts'
+import { findBatchAfterDamage, MAX_BATCH_BYTES } from '../storage/batch-scanner.ts'
+import { readFully, type Storage, type StorageFile } from '../storage/storage.ts'
 
 /** One record of a batch, as its bytes stand in the file. */
 export interface DumpedRecord {
