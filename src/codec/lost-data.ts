@@ -37,7 +37,7 @@ function findLoss(value: unknown): Loss | null {
   const prototype: unknown = Object.getPrototypeOf(value)
   // what ends a chain of prototypes is an Object.prototype, perhaps that of another realm
   if (prototype === null || Object.getPrototypeOf(prototype) === null) return lossInFields(value)
-  if (value.constructor === Map) return lossInMap(value as Map<unknown, unknown>)
+  if (value.constructor === Map) return lossInMap(value)
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return null
   if (ENCODED_CLASSES.some((known) => value instanceof known)) return null
   if (value instanceof Set) return lossInItems([...(value as Set<unknown>)])
@@ -82,13 +82,12 @@ const BOXES = [Number, String, Boolean, BigInt, Symbol] as unknown as (new () =>
 
 /** An instance of a class stands for its fields. Some have what they are elsewhere, where nobody can get at it. */
 function lossOfInstance(value: object): Loss | null {
-  const kind = kindOf(value)
-  if (value instanceof Map) return { what: `${kind}, a kind of Map`, advice: 'store new Map(it)', at: '' }
-  if (value instanceof Promise) return { what: kind, advice: 'await it first', at: '' }
-  if (BOXES.some((box) => value instanceof box)) return { what: kind, advice: 'store what its valueOf() gives', at: '' }
+  const loss = (what: string, advice: string): Loss => ({ what: `${kindOf(value)}${what}`, advice, at: '' })
+  if (value instanceof Map) return loss(', a kind of Map', 'store new Map(it)')
+  if (value instanceof Promise) return loss('', 'await it first')
+  if (BOXES.some((box) => value instanceof box)) return loss('', 'store what its valueOf() gives')
   if (Object.keys(value).length > 0) return null
-  const advice = 'store plain data, or give its class a toJSON()'
-  return { what: `${kind}, which shows no fields of its own`, advice, at: '' }
+  return loss(', which shows no fields of its own', 'store plain data, or give its class a toJSON()')
 }
 
 function access(name: string): string {

@@ -64,7 +64,8 @@ export class ConsumerRecord {
     try {
       return this.context.valueCodec.decode(bytes)
     } catch (cause) {
-      if (cause instanceof VarveError) throw cause
+      // the built-in codecs say INVALID_RECORD, without knowing where
+      if (cause instanceof VarveError && cause.code !== 'INVALID_RECORD') throw cause
       const { topic, partition, offset } = this
       const message =
         `cannot decode the value of ${topic}-${partition} at offset ${offset}: ${(cause as Error).message}; ` +
@@ -97,11 +98,30 @@ export class ConsumerRecord {
     return headers
   }
 
-  /** A plain object for printing and JSON: topic, partition, offset, timestamp, key, value, headers. */
+  /**
+   * A plain object for printing and JSON: topic, partition, offset, timestamp, key, value, headers. Big integers in the
+   * value, which JSON refuses, are decimal text.
+   */
   toJSON(): object {
     const { topic, partition, offset, timestamp, key, value, headers } = this
-    return { topic, partition, offset, timestamp, key, value, headers: { ...headers } }
+    return { topic, partition, offset, timestamp, key, value: withoutBigints(value), headers: { ...headers } }
   }
+}
+
+/** The same, or a copy where there is a bigint in what JSON.stringify would go through. */
+function withoutBigints(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value)
+  if (typeof value !== 'object' || value === null || typeof (value as { toJSON?: unknown }).toJSON === 'function') {
+    return value
+  }
+  if (ArrayBuffer.isView(value) && !(value instanceof BigInt64Array || value instanceof BigUint64Array)) return value
+  if (Array.isArray(value)) {
+    const items = value.map(withoutBigints)
+    return items.every((item, index) => item === value[index]) ? value : items
+  }
+  const members = Object.entries(value).map(([name, member]) => [name, member, withoutBigints(member)] as const)
+  if (members.every(([, before, after]) => before === after)) return value
+  return Object.fromEntries(members.map(([name, , after]) => [name, after]))
 }
 
 function readBytes(bytes: Buffer, reader: VarintReader): Buffer | null {

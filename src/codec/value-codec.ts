@@ -150,5 +150,5 @@ function unfit(codec: ValueCodecName, value: unknown, cause?: unknown): TypeErro
 function undecodable(codec: ValueCodecName, stored: Buffer, cause: unknown): VarveError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   const message = `the ${codec} value codec cannot read these ${stored.length} bytes: ${reason}`
-  return new VarveError('INVALID_RECORD', `${message}; record.valueBytes gives them as they are`, { cause })
+  return new VarveError('INVALID_RECORD', message, { cause })
 }

@@ -118,7 +118,7 @@ describe('values', () => {
     await log.alterTopic('orders', { valueCodec: 'json' })
     const [record, next] = await recordsOf(log, 'orders')
     const error = thrown(() => record.value as unknown)
-    expect(error).toMatchObject({ code: 'INVALID_RECORD' })
+    expect(error).toMatchObject({ code: 'INVALID_RECORD', details: { topic: 'orders', partition: 0, offset: 0 } })
     expect(error.message).toContain('the json value codec cannot read these 9 bytes')
     expect(error.message).toContain('record.valueBytes')
     expect([record.key, record.valueBytes!.toString()]).toEqual(['k', '{nonsense'])

@@ -101,6 +101,23 @@ describe('a record', () => {
     expect(catchError(() => decode(encodeOne(null, NO_BYTES), codec)[0].value)).toBe(own)
   })
 
+  test('prints as JSON whatever msgpack holds, big integers as decimal text', () => {
+    const msgpack = resolveValueCodec('msgpack')
+    const codec = { context: { ...CONTEXT, valueCodec: msgpack } }
+    const printed = (value: unknown) => {
+      const [record] = decode(encodeOne(null, Buffer.from(msgpack.encode(value))), codec)
+      return (JSON.parse(JSON.stringify(record)) as { value: unknown }).value
+    }
+    const plain = { a: [1, 'x', null, { b: true }], at: '2026-01-31T12:00:00.000Z' }
+    expect(printed(2n ** 70n)).toBe('1180591620717411303424')
+    expect(printed({ ...plain, at: new Date(plain.at), n: [-5n, { m: 2n ** 63n }] })).toEqual({
+      ...plain,
+      n: ['-5', { m: '9223372036854775808' }],
+    })
+    expect(printed([BigInt64Array.of(1n, -2n), Float64Array.of(0.5)])).toEqual([{ 0: '1', 1: '-2' }, { 0: 0.5 }])
+    expect(printed(Buffer.from('a'))).toEqual({ type: 'Buffer', data: [97] })
+  })
+
   test('prints as JSON with what a reader wants to see', () => {
     const codec = { context: { ...CONTEXT, valueCodec: resolveValueCodec('json') } }
     const [record] = decode(encodeOne(Buffer.from('k'), Buffer.from('{"a":1}'), encodedHeaders(['h', 'x'])), codec)
