@@ -9,6 +9,7 @@ import {
   milliseconds,
   nonEmptyString,
   oneOf,
+  path,
   show,
   withMethods,
   type Check,
@@ -29,6 +30,8 @@ describe('each check takes what is right and says what must be', () => {
     ['oneOf', oneOf(['a', 'b']), ['a', 'b'], ['c', 'A', '', null, ['a'], 0], "one of 'a', 'b'"],
     ['boolean', boolean, [true, false], [0, 1, 'true', null], 'true or false'],
     ['nonEmptyString', nonEmptyString, ['a', ' '], ['', 5, null, ['a']], 'a string that is not empty'],
+    ['path', path, ['a', './b c'], ['', 5, null], 'a string that is not empty'],
+    ['path', path, [], ['a\0b', '\0'], 'a path without NUL characters'],
     ['abortSignal', abortSignal, [new AbortController().signal], [new AbortController(), {}, null], 'an AbortSignal'],
     [
       'withMethods',
@@ -74,6 +77,7 @@ describe('checkOptions', () => {
     ['null', null],
     ["'x'", 'x'],
     ['an array', []],
+    ['a Map', new Map([['count', 5]])],
     ['5', 5],
     ['a function', () => {}],
   ])('instead of an object, %s is a TypeError', (shown, options) => {
@@ -89,6 +93,10 @@ describe('checkOptions', () => {
     ['counts', 'count'],
     ['flush', 'flushMs'],
     ['flushMsec', 'flushMs'],
+    ['cont', 'count'],
+    ['coutn', 'count'],
+    ['raedOnyl', 'readOnly'],
+    ['flishMs', 'flushMs'],
   ])("of an unknown option '%s' it says that '%s' may have been meant", (given, meant) => {
     const error = thrown(() => check({ [given]: 1 }))
     expect(error).toBeInstanceOf(TypeError)
@@ -112,6 +120,8 @@ describe('checkOptions', () => {
       return error.constructor
     })
     expect(kinds).toEqual([RangeError, RangeError, RangeError, TypeError, TypeError, TypeError, TypeError])
+    expect(thrown(() => check({ flushMs: -1 }))).toBeInstanceOf(RangeError)
+    expect(thrown(() => check({ flushMs: '1' }))).toBeInstanceOf(TypeError)
   })
 
   test('a required option that is absent or undefined is named', () => {
@@ -134,7 +144,11 @@ test.each([
   ['null', null],
   ['undefined', undefined],
   ['-0.5', -0.5],
-  ['5', 5n],
+  ['5n', 5n],
+  ['the Date 1970-01-01T00:00:00.005Z', new Date(5)],
+  ['an invalid Date', new Date(NaN)],
+  ['a Map', new Map()],
+  ["'a\\x00b\\x1b'", 'a\0b\u001b'],
   ['Symbol(s)', Symbol('s')],
 ])('a value is shown as %s', (shown, value) => {
   expect(show(value)).toBe(shown)

@@ -1,5 +1,5 @@
 import { VarveError } from '../errors.ts'
-import { abortSignal, boolean, checkOptions, integer, oneOf, show } from '../options.ts'
+import { abortSignal, boolean, checkOptions, integer, notInRange, oneOf, show } from '../options.ts'
 import type { Topic } from '../engine/topic.ts'
 
 /** A place in a partition: the first record, the end, an offset, or the first record at or after a time (ms). */
@@ -41,16 +41,16 @@ export function startingPlaces(call: string, topic: Topic, options: ReadOptions)
   checkOptions(call, options, checks)
   const { from = 'earliest', partition } = options
   const places = new Map<number, ReadPosition>()
-  if (typeof from === 'object' && from !== null && !Array.isArray(from) && !('timestamp' in from)) {
+  if (isMap(from)) {
     if (partition !== undefined)
       throw new TypeError(`${call}: give either a 'partition' or a map of partitions as 'from'`)
     for (const [key, place] of Object.entries(from))
-      places.set(checkPartition(topic, /^\d+$/.test(key) ? Number(key) : NaN), checkPlace(call, place))
+      places.set(topic.partition(checkMapKey(call, key)).partition, checkPlace(call, place))
     if (places.size === 0) throw new TypeError(`${call}: the map in 'from' names no partition`)
     return places
   }
-  const place = checkPlace(call, from as ReadPosition)
-  if (partition !== undefined) return places.set(checkPartition(topic, partition), place)
+  const place = checkPlace(call, from)
+  if (partition !== undefined) return places.set(topic.partition(partition).partition, place)
   if (typeof place === 'number' && topic.partitions.length > 1) {
     const advice = `give a 'partition', or a map { 0: offset, 1: offset }`
     throw new TypeError(
@@ -61,17 +61,36 @@ export function startingPlaces(call: string, topic: Topic, options: ReadOptions)
   return places
 }
 
-function checkPartition(topic: Topic, partition: number): number {
-  return topic.partition(partition).partition
+/** Whether it is a map by partition, as against one place, or something else altogether. */
+function isMap(from: unknown): from is { [partition: number]: ReadPosition } {
+  if (typeof from !== 'object' || from === null || Symbol.iterator in from || from instanceof Date) return false
+  return !('timestamp' in from)
+}
+
+function checkMapKey(call: string, key: string): number {
+  if (/^\d+$/.test(key)) return Number(key)
+  throw new TypeError(
+    `${call}: 'from' has a key '${key}': it takes { timestamp: ms }, or a map with partitions as keys`,
+  )
 }
 
 function checkPlace(call: string, place: ReadPosition): ReadPosition {
   if (place === 'earliest' || place === 'latest') return place
   if (typeof place === 'number' && Number.isSafeInteger(place) && place >= 0) return place
-  const timestamp = typeof place === 'object' && place !== null ? place.timestamp : undefined
-  if (typeof timestamp === 'number' && Number.isFinite(timestamp)) return place
+  const isTime = typeof place === 'object' && place !== null && 'timestamp' in place
+  if (isTime) return checkTime(call, place)
   const kinds = "'earliest', 'latest', an offset of at least 0, { timestamp: ms } or a map of these by partition"
-  throw new TypeError(`${call}: 'from' must be ${kinds}, not ${show(place)}`)
+  const advice = (place as unknown) instanceof Date ? ': say { timestamp: date.getTime() }' : ''
+  throw notInRange(place, `${call}: 'from' must be ${kinds}, not ${show(place)}${advice}`)
+}
+
+function checkTime(call: string, place: { timestamp: number }): ReadPosition {
+  const { timestamp, ...others } = place
+  const [stray] = Object.keys(others)
+  if (stray !== undefined) throw new TypeError(`${call}: 'from' has a key '${stray}' beside 'timestamp'`)
+  if (typeof timestamp === 'number' && Number.isFinite(timestamp)) return place
+  const must = "'timestamp' in 'from' must be a number of milliseconds since the epoch"
+  throw notInRange(timestamp, `${call}: ${must}, not ${show(timestamp)}`)
 }
 
 /** Whether an error says that an offset is out of range. */

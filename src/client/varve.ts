@@ -9,7 +9,7 @@ import { TopicAdmin, type AdoptTopicOptions, type CreateTopicOptions } from '../
 import type { TopicConfig } from '../engine/topic-config.ts'
 import type { AppendOptions, Topic } from '../engine/topic.ts'
 import { VarveError } from '../errors.ts'
-import { checkOptions, integer } from '../options.ts'
+import { checkOptions, integer, notInRange, show } from '../options.ts'
 import { BatchReader } from './batch-reader.ts'
 import { startingPlaces, type ReadOptions } from './read-options.ts'
 import { BatchIterator, RecordIterator, TimeOrderIterator } from './record-iterator.ts'
@@ -96,7 +96,7 @@ export class Varve implements AsyncDisposable {
 
   /** @throws VarveError UNKNOWN_TOPIC_OR_PARTITION */
   async describeTopic(name: string): Promise<TopicDescription> {
-    return describe(this.engine.topic(name))
+    return describe(this.topic('describeTopic', name))
   }
 
   /**
@@ -104,6 +104,7 @@ export class Varve implements AsyncDisposable {
    * appends that come after it. The partitioner cannot change.
    */
   async alterTopic(name: string, changes: Partial<TopicConfig>): Promise<TopicDescription> {
+    checkName('alterTopic', name)
     await this.admin.alter(name, changes)
     return describe(this.engine.topic(name))
   }
@@ -111,15 +112,22 @@ export class Varve implements AsyncDisposable {
   /**
    * Adds partitions, up to `partitions` in all. Records stay where they are, so keys may go elsewhere from then on.
    *
+   * @throws TypeError or RangeError for what is no number of partitions
    * @throws VarveError INVALID_PARTITIONS when there are as many or more already
    */
   async createPartitions(name: string, partitions: number): Promise<TopicDescription> {
+    checkName('createPartitions', name)
+    if (!Number.isInteger(partitions)) {
+      const message = `createPartitions: the number of partitions must be an integer, not ${show(partitions)}`
+      throw notInRange(partitions, message)
+    }
     await this.admin.createPartitions(name, partitions)
     return describe(this.engine.topic(name))
   }
 
   /** Deletes a topic for good: durably gone when it resolves, its files too. Readers of it end with an error. */
   async deleteTopic(name: string): Promise<void> {
+    checkName('deleteTopic', name)
     await this.admin.delete(name)
   }
 
@@ -138,7 +146,7 @@ export class Varve implements AsyncDisposable {
       'partition',
       'beforeOffset',
     ])
-    const partition = this.engine.topic(name).partition(options.partition)
+    const partition = this.topic('deleteRecords', name).partition(options.partition)
     const { beforeOffset } = options
     if (beforeOffset > partition.highWatermark) {
       const message =
@@ -164,7 +172,7 @@ export class Varve implements AsyncDisposable {
    */
   append(topic: string, record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
     try {
-      return this.writableTopic(topic).append(record, options)
+      return this.writableTopic('append', topic).append(record, options)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -184,7 +192,7 @@ export class Varve implements AsyncDisposable {
     records: readonly ProducerRecord[],
     options?: AppendOptions,
   ): Promise<AppendResult[]> {
-    return this.writableTopic(topic).appendBatch(records, options)
+    return this.writableTopic('appendBatch', topic).appendBatch(records, options)
   }
 
   /**
@@ -211,7 +219,7 @@ export class Varve implements AsyncDisposable {
 
   /** Where each partition of a topic begins and ends now. */
   offsets(topic: string): PartitionOffsets[] {
-    return this.engine.topic(topic).partitions.map((partition) => partition.offsets())
+    return this.topic('offsets', topic).partitions.map((partition) => partition.offsets())
   }
 
   /** Makes everything durable that was appended before, whatever the flush mode. */
@@ -238,13 +246,18 @@ export class Varve implements AsyncDisposable {
     return this.close()
   }
 
-  private writableTopic(name: string): Topic {
-    if (this.engine.readOnly) this.engine.throwIfNotWritable()
+  private topic(call: string, name: string): Topic {
+    checkName(call, name)
     return this.engine.topic(name)
   }
 
+  private writableTopic(call: string, name: string): Topic {
+    if (this.engine.readOnly) this.engine.throwIfNotWritable()
+    return this.topic(call, name)
+  }
+
   private reader(call: string, name: string, options: ReadOptions): BatchReader {
-    const topic = this.engine.topic(name)
+    const topic = this.topic(call, name)
     const places = startingPlaces(call, topic, options)
     return new BatchReader(
       this.engine,
@@ -252,6 +265,10 @@ export class Varve implements AsyncDisposable {
       options,
     )
   }
+}
+
+function checkName(call: string, name: unknown): void {
+  if (typeof name !== 'string') throw new TypeError(`${call}: the topic's name must be a string, not ${show(name)}`)
 }
 
 function describe(topic: Topic): TopicDescription {

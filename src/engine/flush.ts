@@ -31,8 +31,8 @@ export function acknowledgesDurably(flush: Flush): boolean {
 const windowChecks: Record<string, Check> = { ms: milliseconds(1), bytes: integer(1), records: integer(1) }
 
 /** Checks a flush mode among options. */
-export const flushCheck: Check = anyOf(oneOf(['each', 'group', 'os']), (value) => {
+export const flushCheck: Check = anyOf(oneOf(['each', 'group', 'os']), (value, where = 'flush') => {
   if (typeof value !== 'object' || value === null) return 'a window { ms, bytes?, records? }'
-  checkOptions('flush', value, windowChecks, ['ms'])
+  checkOptions(where, value, windowChecks, ['ms'])
   return null
 })

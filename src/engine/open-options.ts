@@ -1,5 +1,5 @@
 import type { Clock, Random } from '../environment.ts'
-import { boolean, checkOptions, integer, nonEmptyString, withMethods, type Check } from '../options.ts'
+import { boolean, checkOptions, integer, path, withMethods, type Check } from '../options.ts'
 import type { Damage, PartitionRecovery } from '../storage/recovery.ts'
 import type { Storage } from '../storage/storage.ts'
 import { flushCheck, type Flush } from './flush.ts'
@@ -48,7 +48,7 @@ export interface RecoveryReport {
 
 /** The checks of `Varve.open`. */
 export const openChecks: Record<string, Check> = {
-  directory: nonEmptyString,
+  directory: path,
   flush: flushCheck,
   readOnly: boolean,
   maxPendingBytes: integer(1),
@@ -65,7 +65,8 @@ const functionChecks: { [K in keyof TopicFunctions]-?: Check } = {
 }
 
 function checkFunctions(topics: unknown): string | null {
-  if (typeof topics !== 'object' || topics === null || Array.isArray(topics)) return 'must be an object by topic name'
+  if (typeof topics !== 'object' || topics === null || Symbol.iterator in topics)
+    return 'must be an object by topic name'
   for (const [name, functions] of Object.entries(topics)) {
     if (functions !== undefined) checkOptions(`Varve.open: topics['${name}']`, functions, functionChecks)
   }

@@ -1,20 +1,23 @@
 import { singleRecordBatchBytes, type EncodedHeader } from '../codec/batch-encoder.ts'
 import type { ValueCodec } from '../codec/value-codec.ts'
 import { VarveError } from '../errors.ts'
-import { show } from '../options.ts'
+import { notInRange, show, suggest } from '../options.ts'
 
 /** One header value: text, bytes or nothing. */
 export type HeaderValue = string | Uint8Array | null
 
 /** A record to append. */
 export interface ProducerRecord {
-  /** Text (stored as UTF-8), bytes, or none: a record without a key goes to whichever partition is convenient. */
+  /**
+   * Text (stored as UTF-8, where a lone surrogate becomes U+FFFD), bytes, or none: a record without a key goes to
+   * whichever partition is convenient.
+   */
   key?: string | Uint8Array | null
   /** Anything that the topic's value codec takes; null (or nothing) is stored as no value, a tombstone. */
   value?: unknown
   /** By name, or as pairs where a name repeats or order matters. */
   headers?: { [name: string]: HeaderValue } | readonly (readonly [name: string, value: HeaderValue])[]
-  /** Milliseconds since the epoch, an integer, negative before 1970. Default: now. */
+  /** Milliseconds since the epoch, an integer from -8.64e15 to 8.64e15, as a Date holds it. Default: now. */
   timestamp?: number
   /** Overrides the partitioner. */
   partition?: number
@@ -32,7 +35,8 @@ export function checkRecord(record: ProducerRecord): void {
   for (const key in record) {
     if (RECORD_KEYS.has(key)) continue
     throw new TypeError(
-      `unknown record property '${key}'; a record has ${[...RECORD_KEYS].join(', ')}: put your data under 'value'`,
+      `unknown record property '${key}'${suggest(key, [...RECORD_KEYS])}; a record has ${[...RECORD_KEYS].join(', ')}: ` +
+        "put your data under 'value'",
     )
   }
 }
@@ -73,12 +77,17 @@ function encodeHeaderValue(name: string, value: HeaderValue): Uint8Array | null 
   throw new TypeError(`the value of header '${name}' must be a string, bytes or null, not ${show(value)}`)
 }
 
-/** @throws RangeError for anything but an integer that a Date could hold */
+/** @throws RangeError for a number that is no integer or that no Date could hold, TypeError for anything else */
 export function checkTimestamp(timestamp: number): number {
   if (Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= 8.64e15) return timestamp
-  throw new RangeError(
-    `a record's timestamp must be an integer of milliseconds since the epoch, not ${show(timestamp)}`,
-  )
+  const must = 'must be an integer of milliseconds since the epoch, from -8.64e15 to 8.64e15'
+  throw notInRange(timestamp, `a record's timestamp ${must}, not ${show(timestamp)}`)
+}
+
+/** @throws RangeError for a number that is no integer, TypeError for anything else */
+export function checkPartition(partition: number): number {
+  if (Number.isInteger(partition)) return partition
+  throw notInRange(partition, `a record's partition must be an integer, not ${show(partition)}`)
 }
 
 /** @throws VarveError MESSAGE_TOO_LARGE */

@@ -11,6 +11,7 @@ import type { Partition } from './partition.ts'
 import { Partitioner } from './partitioner.ts'
 import type { PendingBytes } from './pending-bytes.ts'
 import {
+  checkPartition,
   checkRecord,
   checkSize,
   checkTimestamp,
@@ -171,7 +172,7 @@ export class Topic {
       let call = calls.get(partition)
       if (call === undefined) {
         if (options?.expectedOffset !== undefined && calls.size > 0) {
-          throw new RangeError("expectedOffset is about one partition: set the same 'partition' in every record")
+          throw new TypeError("expectedOffset is about one partition: set the same 'partition' in every record")
         }
         call = partition.writer.beginBatch(options?.expectedOffset ?? null)
         calls.set(partition, call)
@@ -209,10 +210,7 @@ export class Topic {
 
   /** The partition that a record must go to, or null where any will do. */
   private choose(given: number | undefined, key: Uint8Array | null, options?: AppendOptions): Partition | null {
-    if (given !== undefined) {
-      if (Number.isInteger(given)) return this.partition(given)
-      throw new TypeError(`a record's partition must be an integer, not ${show(given)}`)
-    }
+    if (given !== undefined) return this.partition(checkPartition(given))
     const { partitions } = this
     if (partitions.length === 1) return partitions[0]
     if (key !== null) return partitions[this.partitioner.forKey(key)]

@@ -92,6 +92,14 @@ test('between appends without it, each sees what came before it in the order of 
   expect(await valuesOf(log, 'orders')).toEqual(['a', 'b', 'c', 'd', 'e'])
 })
 
+test('a misspelt name of it gets a guess', async () => {
+  const log = await openLog()
+  await log.createTopic({ name: 'orders' })
+  const error = await rejection(log.append('orders', { value: 1 }, { expectedOfset: 0 } as object))
+  expect(error).toBeInstanceOf(TypeError)
+  expect(error.message).toContain("append: unknown option 'expectedOfset' (did you mean 'expectedOffset'?)")
+})
+
 test('needs one partition: by number, by key, or because there is only one', async () => {
   const log = await openLog()
   await log.createTopic({ name: 'orders', partitions: 3 })
@@ -106,7 +114,7 @@ test('needs one partition: by number, by key, or because there is only one', asy
   const before = log.offsets('orders')
   const mixed = [{ partition: 0 }, { partition: 1 }]
   const error = await rejection(log.appendBatch('orders', mixed, { expectedOffset: before[0].logEndOffset }))
-  expect(error).toBeInstanceOf(RangeError)
+  expect(error).toBeInstanceOf(TypeError)
   expect(error.message).toContain("set the same 'partition' in every record")
   expect(log.offsets('orders')).toEqual(before)
 })

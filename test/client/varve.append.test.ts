@@ -182,10 +182,10 @@ describe('partitions', () => {
       expect(error).toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION', details: { topic: 'orders', partition } })
       expect(error.message).toContain(`topic 'orders' has partitions 0 to 1, not ${partition}`)
     }
-    for (const partition of ['0', 'length', 0.5, NaN, null, {}]) {
+    for (const partition of ['0', 'length', 0.5, Infinity, NaN, null, {}, 1n]) {
       const error = await rejection(log.append('orders', { partition: partition as number }))
-      expect(error).toBeInstanceOf(TypeError)
-      expect(error.message).toContain("a record's partition must be an integer")
+      expect(error).toBeInstanceOf(partition === 0.5 || partition === Infinity ? RangeError : TypeError)
+      expect(error.message).toContain("a record's partition must be an integer, not ")
     }
   })
 })
@@ -277,11 +277,21 @@ describe('timestamps', () => {
     expect((await recordsOf(log, 'orders')).map(({ timestamp }) => timestamp)).toEqual([5_000, -70])
   })
 
-  test.each([1.5, NaN, Infinity, 8.64e15 + 1, '5', null, new Date(5)])('%s is refused', async (timestamp) => {
+  test.each([
+    ['1.5', 1.5, RangeError],
+    ['Infinity', Infinity, RangeError],
+    ['8640000000000001', 8.64e15 + 1, RangeError],
+    ['NaN', NaN, TypeError],
+    ["'5'", '5', TypeError],
+    ['5n', 5n, TypeError],
+    ['null', null, TypeError],
+    ['the Date 1970-01-01T00:00:00.005Z', new Date(5), TypeError],
+  ])('%s is refused, naming the range and what it was', async (shown, timestamp, kind) => {
     const log = await withOrders()
     const error = await rejection(log.append('orders', { timestamp: timestamp as number }))
-    expect(error).toBeInstanceOf(RangeError)
-    expect(error.message).toContain("a record's timestamp must be an integer of milliseconds since the epoch")
+    expect(error).toBeInstanceOf(kind)
+    const must = 'must be an integer of milliseconds since the epoch, from -8.64e15 to 8.64e15'
+    expect(error.message).toBe(`a record's timestamp ${must}, not ${shown}`)
   })
 
   test.each(['each', 'group', 'os', { ms: 5 }] as const)(
@@ -370,7 +380,7 @@ describe('what is handed in', () => {
       { total: 5 },
       "unknown record property 'total'; a record has key, value, headers, timestamp, partition: put your data under 'value'",
     ],
-    ['a misspelt property', { value: 1, header: {} }, "unknown record property 'header'"],
+    ['a misspelt property', { value: 1, header: {} }, "unknown record property 'header' (did you mean 'headers'?)"],
     ['an inherited unknown property', Object.create({ topic: 'x' }), "unknown record property 'topic'"],
     ['a number for a key', { key: 5 }, "a record's key must be a string, bytes or null, not 5"],
     ['an object for a key', { key: {} }, "a record's key must be"],

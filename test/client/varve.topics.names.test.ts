@@ -158,3 +158,30 @@ test('a topic and one whose name looks like its partition do not mix', async () 
   await log.close()
   expect(await valuesOf(await openLog({ storage }), 'a-1')).toEqual(['of a-1'])
 })
+
+test.each([
+  ['undefined', undefined],
+  ['5', 5],
+  ['an object', {}],
+  ['null', null],
+])('%s instead of a name is a TypeError of the call, and never a topic that is not there', async (shown, name) => {
+  const log = await openLog()
+  const topic = name as string
+  const calls: [call: string, made: () => unknown][] = [
+    ['append', () => log.append(topic, { value: 1 })],
+    ['appendBatch', () => log.appendBatch(topic, [])],
+    ['read', () => log.read(topic)],
+    ['readBatches', () => log.readBatches(topic)],
+    ['offsets', () => log.offsets(topic)],
+    ['describeTopic', () => log.describeTopic(topic)],
+    ['alterTopic', () => log.alterTopic(topic, {})],
+    ['createPartitions', () => log.createPartitions(topic, 2)],
+    ['deleteTopic', () => log.deleteTopic(topic)],
+    ['deleteRecords', () => log.deleteRecords(topic, { partition: 0, beforeOffset: 0 })],
+  ]
+  for (const [call, made] of calls) {
+    const error = await rejection((async () => made())())
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toBe(`${call}: the topic's name must be a string, not ${shown}`)
+  }
+})

@@ -143,7 +143,8 @@ describe('createTopic', () => {
     ['partitioner', {}, TypeError],
     ['flush', 'always', TypeError],
     ['flush', {}, TypeError],
-    ['flush', { ms: 0 }, TypeError],
+    ['flush', { ms: 0 }, RangeError],
+    ['flush', { ms: '5' }, TypeError],
     ['flush', { ms: 10, records: 0 }, RangeError],
     ['flush', { ms: 10, byte: 5 }, TypeError],
   ]
@@ -346,8 +347,20 @@ describe('createPartitions', () => {
       expect(error).toMatchObject({ code: 'INVALID_PARTITIONS', details: { topic: 'orders' } })
       expect(error.message).toContain('has 3 partitions and can only get more')
     }
-    for (const partitions of [0, -1, 2.5, 100_001, NaN, '8' as unknown as number]) {
-      expect(await rejection(log.createPartitions('orders', partitions))).toBeInstanceOf(RangeError)
+    for (const partitions of [0, -1, 2.5, 100_001, Infinity]) {
+      const error = await rejection(log.createPartitions('orders', partitions))
+      expect(error).toBeInstanceOf(RangeError)
+      expect(error.message).toMatch(/^createPartitions: the number of partitions must be an integer.*, not /)
+    }
+    for (const [shown, partitions] of [
+      ["'8'", '8'],
+      ['8n', 8n],
+      ['undefined', undefined],
+      ['NaN', NaN],
+    ] as const) {
+      const error = await rejection(log.createPartitions('orders', partitions as number))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toBe(`createPartitions: the number of partitions must be an integer, not ${shown}`)
     }
     expect((await log.describeTopic('orders')).partitions).toHaveLength(3)
   })
