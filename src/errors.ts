@@ -96,6 +96,21 @@ const SYSTEM_ERRORS: Record<string, { code: ErrorCode; advice: string }> = {
     advice: 'the file system is mounted read-only: remount it, or open with readOnly',
   },
   ENOTDIR: { code: 'NOT_A_DIRECTORY', advice: 'name a directory' },
+  ENAMETOOLONG: {
+    code: 'KAFKA_STORAGE_ERROR',
+    advice: 'the path is too long for this system: name a shorter directory',
+  },
+  ENOENT: {
+    code: 'KAFKA_STORAGE_ERROR',
+    advice: 'somebody else has removed or moved it: put it back, then open the log again',
+  },
+  EMFILE: {
+    code: 'KAFKA_STORAGE_ERROR',
+    advice:
+      'raise the limit of open files (ulimit -n), of which each partition that is written holds one, ' +
+      'then open the log again',
+  },
+  ENFILE: { code: 'KAFKA_STORAGE_ERROR', advice: "raise the system's limit of open files, then open the log again" },
 }
 
 /** The system error code (`ENOENT`, `EIO`, ...) of a failed storage call, or undefined. */

@@ -57,8 +57,15 @@ describe('a storage call that failed', () => {
     ['EROFS', 'PERMISSION_DENIED', 'the file system is mounted read-only: remount it, or open with readOnly'],
     ['ENOTDIR', 'NOT_A_DIRECTORY', 'name a directory'],
     ['EIO', 'KAFKA_STORAGE_ERROR', 'check the disk, then open the log again'],
-    ['EMFILE', 'KAFKA_STORAGE_ERROR', 'check the disk, then open the log again'],
-    ['ENOENT', 'KAFKA_STORAGE_ERROR', 'check the disk, then open the log again'],
+    [
+      'EMFILE',
+      'KAFKA_STORAGE_ERROR',
+      'raise the limit of open files (ulimit -n), of which each partition that is written holds one, ' +
+        'then open the log again',
+    ],
+    ['ENFILE', 'KAFKA_STORAGE_ERROR', "raise the system's limit of open files, then open the log again"],
+    ['ENOENT', 'KAFKA_STORAGE_ERROR', 'somebody else has removed or moved it: put it back, then open the log again'],
+    ['ENAMETOOLONG', 'KAFKA_STORAGE_ERROR', 'the path is too long for this system: name a shorter directory'],
     ['EWHATEVER', 'KAFKA_STORAGE_ERROR', 'check the disk, then open the log again'],
   ]
   test.each(table)('with %s becomes %s, with what was done, the reason and advice', (system, code, advice) => {

@@ -8,26 +8,51 @@ export async function prepareDirectory(storage: Storage, directory: string, read
   const details = { path: directory }
   try {
     if (readOnly) {
-      await storage.list(directory)
+      await useDirectory(directory, () => listExisting(storage, directory))
       return
     }
-    await storage.makeDirectory(directory)
+    await useDirectory(directory, () => storage.makeDirectory(directory))
     // without a checkpoint it is new, or whoever made it was stopped before its name was durable
     const isNew = !(await storage.list(directory)).some(({ name }) =>
       (CHECKPOINT_FILES as readonly string[]).includes(name),
     )
     if (isNew) await syncParents(storage, directory)
   } catch (error) {
-    const system = systemErrorCode(error)
-    if (system === 'EEXIST' || system === 'ENOTDIR') {
-      const message = `'${directory}' is not a directory: name another place for the log`
-      throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
-    }
-    if (readOnly && system === 'ENOENT') {
-      const message = `there is no log in '${directory}': open it without readOnly to start one`
-      throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
-    }
-    throw error
+    if (systemErrorCode(error) !== 'ENOTDIR') throw error
+    const message = `'${directory}' is not a directory: name another place for the log`
+    throw new VarveError('NOT_A_DIRECTORY', message, { details, cause: error })
+  }
+}
+
+/** A log that is only read must be there. */
+async function listExisting(storage: Storage, directory: string): Promise<void> {
+  try {
+    await storage.list(directory)
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error
+    const message = `there is no log in '${directory}': open it without readOnly to start one`
+    throw new VarveError('NOT_A_DIRECTORY', message, { details: { path: directory }, cause: error })
+  }
+}
+
+/** Why no directory can be in some places, by what the system says when one is to be made or read there. */
+const IMPOSSIBLE_PLACES: { [systemCode: string]: string | undefined } = {
+  EEXIST: 'a symbolic link on the way leads nowhere',
+  ELOOP: 'a symbolic link on the way leads back to itself',
+  ENOENT: 'this file system takes no new directories there',
+  ENAMETOOLONG: 'the path is too long',
+}
+
+/** Does something with the directory itself, and says clearly of a place where none can be what is wrong with it. */
+async function useDirectory(directory: string, action: () => Promise<unknown>): Promise<void> {
+  try {
+    await action()
+  } catch (error) {
+    const reason = IMPOSSIBLE_PLACES[systemErrorCode(error) ?? '']
+    if (reason === undefined) throw error
+    const shown = directory.length > 256 ? `${directory.slice(0, 256)}...` : directory
+    const message = `there can be no directory '${shown}': ${reason}; name another place for the log`
+    throw new VarveError('NOT_A_DIRECTORY', message, { details: { path: directory }, cause: error })
   }
 }
 

@@ -1,7 +1,7 @@
 /** What opening refuses before it touches anything, and the places that it cannot open. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -28,6 +28,8 @@ describe('options', () => {
     ['max-pending-bytes', 'maxPendingBytes'],
     ['topic', 'topics'],
     ['Storage', 'storage'],
+    ['flsh', 'flush'],
+    ['directroy', 'directory'],
   ]
   test.each(unknown)("'%s' is unknown, and '%s' may have been meant", async (given, meant) => {
     const storage = new FaultyStorage(new MemoryStorage())
@@ -46,11 +48,13 @@ describe('options', () => {
   const wrong: [option: string, value: unknown, kind: typeof TypeError | typeof RangeError, must: string][] = [
     ['directory', '', TypeError, 'must be a string that is not empty'],
     ['directory', 5, TypeError, 'must be a string that is not empty, not 5'],
+    ['directory', 'a\0b', TypeError, "must be a path without NUL characters, not 'a\\x00b'"],
     ['directory', null, TypeError, 'must be a string that is not empty, not null'],
     ['directory', new URL('file:///data'), TypeError, 'must be a string that is not empty, not an object'],
     ['directory', undefined, TypeError, "'directory' is required"],
     ['flush', 'always', TypeError, "must be one of 'each', 'group', 'os', or a window { ms, bytes?, records? }"],
-    ['flush', { ms: 0.5 }, TypeError, 'must be a number of at least 1 (ms), not 0.5'],
+    ['flush', { ms: 0.5 }, RangeError, "Varve.open: flush: option 'ms' must be a number of at least 1 (ms), not 0.5"],
+    ['flush', { ms: 5, byts: 5 }, TypeError, "Varve.open: flush: unknown option 'byts' (did you mean 'bytes'?)"],
     ['flush', { bytes: 5 }, TypeError, "'ms' is required"],
     ['flush', { ms: 5, bytes: 0 }, RangeError, "'bytes' must be an integer of at least 1, not 0"],
     ['flush', { ms: 5, record: 5 }, TypeError, "did you mean 'records'?"],
@@ -63,6 +67,7 @@ describe('options', () => {
     ['maxPendingBytes', '64MB', TypeError, "must be an integer of at least 1, not '64MB'"],
     ['retentionCheckMs', 0, RangeError, 'must be an integer from 1 to 2147483647, not 0'],
     ['retentionCheckMs', 2 ** 31, RangeError, 'must be an integer from 1 to 2147483647, not 2147483648'],
+    ['topics', new Map([['orders', {}]]), TypeError, 'must be an object by topic name, not a Map'],
     ['topics', [], TypeError, 'must be an object by topic name, not an array'],
     ['topics', { orders: 5 }, TypeError, "topics['orders']: options must be an object, not 5"],
     ['topics', { orders: { codec: {} } }, TypeError, "topics['orders']: unknown option 'codec'"],
@@ -112,6 +117,28 @@ describe('a place that cannot be opened', () => {
     await writeFile(path, 'notes')
     for (const directory of [path, join(path, 'below')])
       expect(await rejection(Varve.open({ directory }))).toMatchObject({ code: 'NOT_A_DIRECTORY' })
+  })
+
+  const impossible: [system: string, reason: string][] = [
+    ['EEXIST', 'a symbolic link on the way leads nowhere'],
+    ['ELOOP', 'a symbolic link on the way leads back to itself'],
+    ['ENOENT', 'this file system takes no new directories there'],
+    ['ENAMETOOLONG', 'the path is too long'],
+  ]
+  test.each(impossible)('because none can be there (%s): NOT_A_DIRECTORY says why', async (code, reason) => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    storage.failAt({ call: (called) => called === 'makeDirectory', code })
+    const error = await rejection(openLog({ storage }))
+    expect(error).toMatchObject({ code: 'NOT_A_DIRECTORY', details: { path: DIRECTORY }, cause: { code } })
+    expect(error.message).toBe(`there can be no directory '${DIRECTORY}': ${reason}; name another place for the log`)
+  })
+
+  test('because a link leads nowhere, or the path is too long, on the real file system too', async () => {
+    const parent = await temporaryDirectory()
+    await symlink('nowhere', join(parent, 'link'))
+    for (const directory of [join(parent, 'link'), join(parent, 'link/below'), join(parent, 'x'.repeat(300))])
+      expect(await rejection(Varve.open({ directory }))).toMatchObject({ code: 'NOT_A_DIRECTORY' })
+    expect(await readdir(parent)).toEqual(['link'])
   })
 
   const kinds: CallKind[] = ['list', 'makeDirectory', 'lockDirectory', 'readFile', 'open', 'create', 'write']

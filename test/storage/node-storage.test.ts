@@ -34,6 +34,22 @@ describe('nodeStorage', () => {
     }
   })
 
+  test('makes a directory where a link leads to one, and not where it leads nowhere', async () => {
+    await storage.makeDirectory(`${directory}/there`)
+    await symlink('there', `${directory}/link`)
+    await symlink('nowhere', `${directory}/dangling`)
+    await storage.makeDirectory(`${directory}/link`)
+    await storage.makeDirectory(`${directory}/link/a/b`)
+    expect(await readdir(`${directory}/there/a`)).toEqual(['b'])
+    for (const path of ['dangling', 'dangling/below'])
+      await expect(storage.makeDirectory(`${directory}/${path}`)).rejects.toMatchObject({ code: 'EEXIST' })
+  })
+
+  test('makes a directory once, however many ask for it at the same time', async () => {
+    await Promise.all(Array.from({ length: 8 }, (_, i) => storage.makeDirectory(`${directory}/a/b/c/${i % 2}`)))
+    expect(await readdir(`${directory}/a/b/c`)).toEqual(['0', '1'])
+  })
+
   test('names a symbolic link what it is, wherever it points', async () => {
     const file = await storage.openFile(`${directory}/file`, 'create')
     await file.close()
@@ -128,6 +144,11 @@ describe('nodeStorage', () => {
 
   // reason: /dev/full and /proc/self/fd are Linux's
   describe.runIf(process.platform === 'linux')('on Linux', () => {
+    test('gives up where the system makes no directory', async () => {
+      for (const path of ['/proc/varve', '/proc/varve/below'])
+        await expect(storage.makeDirectory(path)).rejects.toMatchObject({ code: 'ENOENT' })
+    })
+
     test('passes on the error of a write', async () => {
       const full = await storage.openFile('/dev/full', 'write')
       expect(() => full.write(Buffer.from('x'), 0)).toThrow(expect.objectContaining({ code: 'ENOSPC' }))
