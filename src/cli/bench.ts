@@ -1,4 +1,4 @@
-import { stat, writeFile } from 'node:fs/promises'
+import { lstat, open, rm, stat, writeFile } from 'node:fs/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { jsonOption } from './arguments.ts'
 import { compareFlushModes } from './comparison/comparison.ts'
@@ -9,7 +9,7 @@ import type { Comparison } from './comparison/summary.ts'
 import { comparisonSvg } from './comparison/svg.ts'
 import { syntheticValues } from './comparison/values.ts'
 import { describeRun } from './comparison/verdict.ts'
-import { usageError } from './exit.ts'
+import { cannotWrite, usageError } from './exit.ts'
 import { Interruption } from './interruption.ts'
 import { output, say } from './output.ts'
 
@@ -55,6 +55,7 @@ export function registerBench(program: Command): void {
 
 async function bench(options: BenchOptions): Promise<void> {
   await requireDirectory(options.directory)
+  if (options.svg !== undefined) await requireWritable(options.svg)
   using interruption = new Interruption()
   const comparison = await measure(options, interruption)
   if (comparison === null) {
@@ -62,12 +63,36 @@ async function bench(options: BenchOptions): Promise<void> {
     process.exitCode = interruption.exitCode ?? 1
     return
   }
-  if (options.svg !== undefined) await writeFile(options.svg, comparisonSvg(comparison))
-  if (options.json) return void output.json(comparison)
+  report(comparison, options)
+  if (options.svg !== undefined) await writePicture(options.svg, comparison)
+}
+
+function report(comparison: Comparison, { json }: BenchOptions): void {
+  if (json) return void output.json(comparison)
   const ink = inkFor(process.stdout)
   void output.line(`${ink('bold', 'varve bench')}  ${describeRun(comparison)}\n`)
   for (const line of comparisonReport(comparison, reportColumns(process.stdout), ink)) void output.line(line)
-  if (options.svg !== undefined) say(`picture: ${options.svg}`)
+}
+
+/** Comes after the figures: a disk that is full by now must not cost them. */
+async function writePicture(file: string, comparison: Comparison): Promise<void> {
+  try {
+    await writeFile(file, comparisonSvg(comparison))
+  } catch (error) {
+    throw cannotWrite(file, error)
+  }
+  say(`picture: ${file}`)
+}
+
+/** Found out before a minute is spent on measuring; leaves everything as it was. */
+async function requireWritable(file: string): Promise<void> {
+  try {
+    const existed = (await lstat(file).catch(() => null)) !== null
+    await (await open(file, 'a')).close()
+    if (!existed) await rm(file)
+  } catch (error) {
+    throw cannotWrite(file, error)
+  }
 }
 
 /** Runs the comparison; null when it was interrupted. */

@@ -39,10 +39,18 @@ export function usageError(message: string): CliFailure {
 
 /** A file that the command line names cannot be read. */
 export function cannotRead(file: string, error: unknown): CliFailure {
+  return cannotUse('read', file, error)
+}
+
+/** A file that the command line names cannot be written. */
+export function cannotWrite(file: string, error: unknown): CliFailure {
+  return cannotUse('write', file, error)
+}
+
+function cannotUse(use: 'read' | 'write', file: string, error: unknown): CliFailure {
   const reason = oneLine(error).replace(/^[A-Z0-9]+: (.*?), \w+( '.*')?$/, '$1')
-  return new CliFailure(ExitCode.failed, systemErrorCode(error) ?? 'CANNOT_READ', `cannot read '${file}': ${reason}`, {
-    path: file,
-  })
+  const code = systemErrorCode(error) ?? `CANNOT_${use.toUpperCase()}`
+  return new CliFailure(ExitCode.failed, code, `cannot ${use} '${file}': ${reason}`, { path: file })
 }
 
 /** What a failed command leaves behind: its exit code, and the error as text and as JSON show it. */

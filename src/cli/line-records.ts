@@ -23,6 +23,8 @@ export type LineReader = (line: Buffer) => ProducerRecord | null
 export class LineFault extends Error {}
 
 const BLANK = /^\s*$/
+/** What any number beyond the greatest double looks like, and few others do: many digits, or an exponent of three. */
+const HUGE_NUMBER = /\d[eE]\+?\d{3}|\d{200}/
 
 /**
  * Makes the function that turns a line into a record.
@@ -45,7 +47,8 @@ export function lineRecords(format: LineFormat, valueCodec: string, options: Lin
     const parsed = parseJson(text)
     const record = { ...common, value: parsed }
     if (parsed !== null && valueCodec === 'bytes') record.value = line
-    if (parsed !== null && valueCodec === 'string') record.value = text
+    else if (parsed !== null && valueCodec === 'string') record.value = text
+    else if (HUGE_NUMBER.test(text)) refuseInfinite(parsed, '')
     if (options.key !== undefined) record.key = keyOf(parsed, options.key)
     const timestamp = options.timestamp === undefined ? undefined : timestampOf(parsed, options.timestamp)
     if (timestamp !== undefined) record.timestamp = timestamp
@@ -68,6 +71,16 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** `JSON.parse` makes Infinity of a number that is too large, and a codec perhaps null of that: neither is what was sent. */
+function refuseInfinite(value: unknown, path: string): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    const place = path === '' ? 'the value' : `the field '${path.slice(1)}'`
+    throw new LineFault(`${place} is a number beyond 1.8e308, which no number can hold: write it as a string`)
+  }
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, member] of Object.entries(value)) refuseInfinite(member, `${path}.${name}`)
+}
+
 /** A field by its name; dots lead into objects, unless the whole name is a field. Undefined where there is none. */
 function fieldOf(value: unknown, path: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined
@@ -83,7 +96,7 @@ function keyOf(value: unknown, path: string): string | null {
   const key = fieldOf(value, path)
   if (typeof key === 'string') return key
   if (key === null) return null
-  if (typeof key === 'number' || typeof key === 'boolean') return String(key)
+  if (typeof key === 'number') return String(key)
   if (key === undefined) throw new LineFault(`no field '${path}' to take the key from`)
   throw new LineFault(`the key, field '${path}', must be a string, a number or null, not ${show(key)}`)
 }
@@ -96,7 +109,6 @@ function timestampOf(value: unknown, path: string): number | undefined {
   const timestamp = typeof given === 'string' ? parseTime(given) : given
   if (typeof timestamp === 'number' && Number.isSafeInteger(timestamp) && Math.abs(timestamp) <= 8.64e15)
     return timestamp
-  throw new LineFault(
-    `the timestamp, field '${path}', must be whole milliseconds or an ISO 8601 time, not ${show(given)}`,
-  )
+  const must = 'must be whole milliseconds from -8.64e15 to 8.64e15, or an ISO 8601 time'
+  throw new LineFault(`the timestamp, field '${path}', ${must}, not ${show(given)}`)
 }

@@ -1,10 +1,13 @@
 import type { Command } from 'commander'
+import type { TopicDescription } from '../client/varve.ts'
+import { valueCodecNames } from '../codec/value-codec.ts'
 import type { TopicConfig } from '../engine/topic-config.ts'
 import { directoryOption, integerArgument, jsonOption } from './arguments.ts'
 import { usageError } from './exit.ts'
 import { requireTopic, withLog } from './log-access.ts'
-import { output } from './output.ts'
+import { output, say } from './output.ts'
 import { configHelp, configOption, formatSetting } from './settings.ts'
+import { countRecords } from './topic-view.ts'
 import { countOf } from './units.ts'
 
 interface AlterOptions {
@@ -43,14 +46,26 @@ async function alterTopic(name: string, { directory, partitions, config, json }:
     )
   }
   const topic = await withLog(directory, 'write', async (log) => {
-    await requireTopic(log, name)
+    const before = await requireTopic(log, name)
     // partitions first: that is what may be refused, and then nothing has changed
     if (partitions !== undefined) await log.createPartitions(name, partitions)
     if (config !== undefined) await log.alterTopic(name, config)
+    warnOfCodec(before, config?.valueCodec)
     return log.describeTopic(name)
   })
   if (json) return void output.json(topic)
   const changes = Object.entries(config ?? {}).map(([key, value]) => `${key}=${formatSetting(value)}`)
   if (partitions !== undefined) changes.unshift(countOf(partitions, 'partition'))
   void output.line(`topic '${name}' now has ${changes.join(', ')}`)
+}
+
+/** A record does not say which codec wrote it: those that are there are decoded by the new one from now on. */
+function warnOfCodec(before: TopicDescription, changed: TopicConfig['valueCodec'] | undefined): void {
+  const [was, is] = [formatSetting(before.config.valueCodec), formatSetting(changed)]
+  const records = countRecords(before)
+  if (changed === undefined || was === is || records === 0) return
+  const number = records === 1 ? 'the 1 record that is' : `the ${countOf(records, 'record')} that are`
+  const isNamed = (valueCodecNames as readonly string[]).includes(was)
+  const way = isNamed ? `: \`varve read ${before.name} --value-codec ${was}\` still reads what ${was} wrote` : ''
+  say(`varve: note: ${number} there already will be decoded as ${is}, too, and may fail or come out wrong${way}`)
 }

@@ -17,13 +17,13 @@ test('the key is a field, and dots lead into objects unless the whole name is a 
   expect(record('{"a":[{"id":7}]}', { key: 'a.0.id' })?.key).toBe('7')
 })
 
-test('numbers and booleans make keys as JSON writes them; null makes a record without a key', () => {
+test('numbers make keys as JSON writes them; null makes a record without a key', () => {
   expect(record('{"k":12.5}', { key: 'k' })?.key).toBe('12.5')
-  expect(record('{"k":false}', { key: 'k' })?.key).toBe('false')
   expect(record('{"k":null}', { key: 'k' })?.key).toBe(null)
 })
 
-test('a key that is missing, inherited or an object is a fault that names the field', () => {
+test('a key that is missing, inherited, true or an object is a fault that names the field', () => {
+  expect(() => record('{"a":true}', { key: 'a' })).toThrow("field 'a', must be a string, a number or null, not true")
   expect(() => record('{"a":1}', { key: 'b' })).toThrow("no field 'b' to take the key from")
   expect(() => record('{"a":1}', { key: 'toString' })).toThrow("no field 'toString'")
   expect(() => record('7', { key: 'b' })).toThrow("no field 'b'")
@@ -40,7 +40,7 @@ test('the timestamp is milliseconds or ISO 8601, UTC where there is no zone; nul
 test('a timestamp that is none is a fault that shows it', () => {
   for (const given of ['1.5', '"yesterday"', '"12"', '9e15', 'true', '{}']) {
     expect(() => record(`{"t":${given}}`, { timestamp: 't' })).toThrow(
-      /field 't', must be whole milliseconds or an ISO 8601 time/,
+      /field 't', must be whole milliseconds from -8\.64e15 to 8\.64e15, or an ISO 8601 time/,
     )
   }
   expect(() => record('{}', { timestamp: 't' })).toThrow("no field 't' to take the timestamp from")
@@ -51,6 +51,23 @@ test('JSON is parsed for codecs that hold data, and kept to the byte for those t
   expect(record(line, {}, 'json', 'json')?.value).toEqual(JSON.parse(line))
   expect(record(line, {}, 'json', 'string')?.value).toBe(line)
   expect(record(line, {}, 'json', 'bytes')?.value).toEqual(Buffer.from(line))
+})
+
+test('a number that JSON.parse would make Infinity is a fault that names the field, where it would be stored as one', () => {
+  const digits = '9'.repeat(250)
+  for (const number of ['1e400', '-1E+309', `${digits}e99`, '9'.repeat(310), '0.1e0310']) {
+    for (const codec of ['msgpack', 'json', 'custom']) {
+      expect(() => record(`{"a":[{"b":${number}}]}`, {}, 'json', codec)).toThrow(LineFault)
+      expect(() => record(`{"a":[{"b":${number}}]}`, {}, 'json', codec)).toThrow(
+        "the field 'a.0.b' is a number beyond 1.8e308, which no number can hold: write it as a string",
+      )
+    }
+    expect(record(number, {}, 'json', 'string')?.value).toBe(number)
+  }
+  expect(() => record('1e400')).toThrow('the value is a number beyond 1.8e308')
+  for (const number of ['1e308', '1e-400', `${digits}e-200`, '"1e400"']) {
+    expect(record(number)?.value).toBe(JSON.parse(number))
+  }
 })
 
 test('null is a record without a value, under every codec', () => {

@@ -29,6 +29,20 @@ test('it changes what is named, keeps the rest, and says what is new', async () 
   expect(config).toMatchObject({ retentionMs: 1000, flush: 'each', segmentMs: 77 })
 })
 
+test('another value codec is warned of where there are records that the old one wrote', async () => {
+  const directory = await newTopic()
+  const alter = (codec: string) => runCli(['topic', 'alter', 't', '-c', `valueCodec=${codec}`, '-d', directory])
+  expect(await alter('json')).toMatchObject({ code: 0, stderr: '' })
+  await varve(['append', 't', '-d', directory, '-f', 'json'], { input: '1\n2\n' })
+  expect(await alter('json')).toMatchObject({ code: 0, stderr: '' })
+  const { code, stdout, stderr } = await alter('msgpack')
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "topic 't' now has valueCodec=msgpack\n" })
+  expect(stderr).toBe(
+    'varve: note: the 2 records that are there already will be decoded as msgpack, too, and may fail or come out wrong: ' +
+      '`varve read t --value-codec json` still reads what json wrote\n',
+  )
+})
+
 test('fewer partitions are refused with 1, and nothing else is changed either', async () => {
   const directory = await newTopic()
   const { code, stderr } = await runCli(['topic', 'alter', 't', '-p', '1', '-c', 'retentionMs=5', '-d', directory])
