@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { BatchEncoder } from '../src/codec/batch-encoder.ts'
+import { BufferPool } from '../src/codec/buffer-pool.ts'
 import { crc32c } from '../src/codec/checksum.ts'
 import { crc32, murmur2, murmur3 } from '../src/codec/key-hash.ts'
 import { findBatchFault, readBatchHeader, stampBatch } from '../src/codec/record-batch.ts'
@@ -39,14 +40,18 @@ function batchTasks(): MicroTask[] {
   return [100, 1024].flatMap((bytes) => {
     const values = payloads(bytes)
     const now = Date.now()
-    const encoder = new BatchEncoder({
+    const buffers = new BufferPool(BATCH_BYTES * 4)
+    const options = {
       batchBytes: BATCH_BYTES * 2,
       compressionType: 'none',
       timestampType: 'CreateTime',
       now: () => now,
-    })
+    } as const
+    let last: BatchEncoder | null = null
     const encode = () => {
-      encoder.reset()
+      last?.release()
+      const encoder = new BatchEncoder(options, buffers, BATCH_BYTES)
+      last = encoder
       for (let i = 0; i < BATCH_RECORDS; i++) encoder.append(null, values[i], [], now)
       return encoder.finish()
     }

@@ -1,3 +1,4 @@
+import { BufferPool } from './buffer-pool.ts'
 import { compress, compressionIds, type CompressionType } from './compression.ts'
 import { BATCH_HEADER_BYTES, sealBatch, TIMESTAMP_TYPE_BIT } from './record-batch.ts'
 import { varintSize, varlongSize, writeVarint, writeVarlong } from './varint.ts'
@@ -16,7 +17,7 @@ export interface BatchSpan {
 
 /** Batches one after another, whole but for base offset and leader epoch. */
 export interface EncodedBatches {
-  /** A view on the encoder's own memory: valid until the encoder is used again. */
+  /** A view on the encoder's own memory: valid until that is released. */
   bytes: Buffer
   batches: BatchSpan[]
 }
@@ -37,10 +38,10 @@ export interface BatchEncoderOptions {
   now: () => number
 }
 
-const INITIAL_BYTES = 64 * 1024
 /** Keeps every timestamp delta a safe integer for {@link writeVarlong}. */
 const MAX_TIMESTAMP_SPREAD_MS = 2 ** 50
 const SMALL_COPY_BYTES = 24
+const NOTHING = Buffer.alloc(0)
 
 /**
  * Encodes records straight into one growing buffer, as RecordBatch v2, closing a batch when it is full.
@@ -48,7 +49,7 @@ const SMALL_COPY_BYTES = 24
  * The record is laid down when it is appended, so the caller may change or reuse its memory afterwards.
  */
 export class BatchEncoder {
-  private buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  private buffer: Buffer
   private length = 0
   private batches: BatchSpan[] = []
   private batchStart = -1
@@ -56,7 +57,17 @@ export class BatchEncoder {
   private baseTimestamp = 0
   private maxTimestamp = 0
 
-  constructor(readonly options: BatchEncoderOptions) {}
+  /**
+   * @param buffers     where the memory comes from, and goes to
+   * @param likelyBytes that will be encoded
+   */
+  constructor(
+    private readonly options: BatchEncoderOptions,
+    private readonly buffers = new BufferPool(0),
+    likelyBytes = 0,
+  ) {
+    this.buffer = buffers.take(likelyBytes)
+  }
 
   /** Bytes encoded so far. Compression takes some back when a batch is closed. */
   get sizeBytes(): number {
@@ -71,11 +82,6 @@ export class BatchEncoder {
   /** Whether records get the time at which their batch was closed, whatever timestamps they came with. */
   get stampsAppendTime(): boolean {
     return this.options.timestampType === 'LogAppendTime'
-  }
-
-  /** Bytes of memory held. */
-  get capacityBytes(): number {
-    return this.buffer.length
   }
 
   /**
@@ -129,18 +135,17 @@ export class BatchEncoder {
     this.recordCount = 0
   }
 
-  /** Closes the last batch and hands over all of them; the encoder must be `reset` before it is used again. */
+  /** Closes the last batch and hands over all of them. */
   finish(): EncodedBatches {
     if (this.batchStart >= 0) this.seal()
     return { bytes: this.buffer.subarray(0, this.length), batches: this.batches }
   }
 
-  /** Forgets what was encoded and keeps the memory. */
-  reset(): void {
+  /** Gives the memory back; the encoder is of no use any more. */
+  release(): void {
+    this.buffers.give(this.buffer)
+    this.buffer = NOTHING
     this.length = 0
-    this.batches = []
-    this.batchStart = -1
-    this.recordCount = 0
   }
 
   private begin(timestamp: number): void {
@@ -177,8 +182,9 @@ export class BatchEncoder {
   private reserve(bytes: number): void {
     const needed = this.length + bytes
     if (needed <= this.buffer.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2))
+    const grown = this.buffers.take(Math.max(needed, this.buffer.length * 2))
     this.buffer.copy(grown, 0, 0, this.length)
+    this.buffers.give(this.buffer)
     this.buffer = grown
   }
 }

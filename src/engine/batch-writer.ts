@@ -1,4 +1,5 @@
 import { BatchEncoder, type BatchEncoderOptions, type BatchSpan, type EncodedHeader } from '../codec/batch-encoder.ts'
+import type { BufferPool } from '../codec/buffer-pool.ts'
 import type { Clock } from '../environment.ts'
 import { VarveError } from '../errors.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
@@ -13,6 +14,7 @@ import type { TopicConfig } from './topic-config.ts'
 export interface WriterContext {
   clock: Clock
   pending: PendingBytes
+  buffers: BufferPool
   config(): TopicConfig
   flush(): Flush
   /** Makes it durable that offsets below the log's reservation may be handed out. */
@@ -35,8 +37,6 @@ interface Task {
 
 /** Records per batch are bounded by bytes: Kafka's default batch.size. A lookup decodes one batch, so small is good. */
 const BATCH_BYTES = 16 * 1024
-/** An encoder that grew beyond this is not kept for the next chunk. */
-const KEPT_ENCODER_BYTES = 4 * 1024 * 1024
 /** The loop lets the rest of the program run at least this often. */
 const MAX_TURN_MS = 2
 
@@ -48,8 +48,9 @@ const MAX_TURN_MS = 2
  */
 export class BatchWriter {
   private readonly queue: (AppendChunk | Task)[] = []
-  private spareEncoder: BatchEncoder | null = null
   private encoderOptions!: BatchEncoderOptions
+  /** Of the last chunk: the next one is likely to be as large. */
+  private lastBytes = 0
   private running = false
   private closed: VarveError | null = null
   private turnStartMs = 0
@@ -77,7 +78,6 @@ export class BatchWriter {
     const { compressionType, messageTimestampType: timestampType, maxMessageBytes } = this.context.config()
     const batchBytes = Math.min(BATCH_BYTES, maxMessageBytes)
     this.encoderOptions = { batchBytes, compressionType, timestampType, now: () => this.context.clock.now() }
-    this.spareEncoder = null
   }
 
   /**
@@ -162,16 +162,10 @@ export class BatchWriter {
     this.log.throwIfFailed()
     const last = this.queue[this.queue.length - 1]
     if (expectedOffset === null && last instanceof AppendChunk && !last.sealed) return last
-    const chunk = new AppendChunk(this.takeEncoder(), expectedOffset)
+    const encoder = new BatchEncoder(this.encoderOptions, this.context.buffers, this.lastBytes)
+    const chunk = new AppendChunk(encoder, expectedOffset)
     this.queue.push(chunk)
     return chunk
-  }
-
-  private takeEncoder(): BatchEncoder {
-    const spare = this.spareEncoder
-    this.spareEncoder = null
-    if (spare !== null) return spare
-    return new BatchEncoder(this.encoderOptions)
   }
 
   private endCall(
@@ -336,11 +330,8 @@ export class BatchWriter {
 
   private release(chunk: AppendChunk): void {
     const { encoder, chargedBytes } = chunk
-    encoder.reset()
-    // one that was taken before a change of configuration is of no use any more
-    if (encoder.options === this.encoderOptions && encoder.capacityBytes <= KEPT_ENCODER_BYTES) {
-      this.spareEncoder = encoder
-    }
+    this.lastBytes = encoder.sizeBytes
+    encoder.release()
     chunk.chargedBytes = 0
     // last, because appends that wait for room go on from here
     this.context.pending.remove(chargedBytes)

@@ -1,3 +1,4 @@
+import { BufferPool } from '../codec/buffer-pool.ts'
 import type { RecordContext } from '../codec/record.ts'
 import type { Clock } from '../environment.ts'
 import type { Checkpoint, LoadedCheckpoint } from '../storage/checkpoint.ts'
@@ -14,6 +15,9 @@ import { RESERVATION_OFFSETS } from './offset-reservation.ts'
 import { Partition } from './partition.ts'
 import type { PendingBytes } from './pending-bytes.ts'
 import type { TopicConfig } from './topic-config.ts'
+
+/** Memory kept for the next appends, in all partitions together. */
+const SPARE_BUFFER_BYTES = 64 * 1024 * 1024
 
 /** Which partition to open, and what it obeys. */
 export interface PartitionSpec {
@@ -46,6 +50,7 @@ export interface OpenerContext {
 export class PartitionOpener {
   private reports: PartitionReport[] = []
   private readonly pool = new SegmentPool()
+  private readonly buffers = new BufferPool(SPARE_BUFFER_BYTES)
   /** What was opened so far; null once the log as a whole is open. */
   private opened: PartitionLog[] | null = []
 
@@ -79,6 +84,7 @@ export class PartitionOpener {
     return new Partition(spec.topic, spec.partition, log, spec.recordContext, {
       clock,
       pending,
+      buffers: this.buffers,
       config: spec.config,
       flush: spec.flush,
       storeReservation: () => checkpointer.store(),
