@@ -12,6 +12,7 @@ import type { TopicConfig } from './topic-config.ts'
 
 /** What the writer of a partition needs from the engine. */
 export interface WriterContext {
+  topic: string
   clock: Clock
   pending: PendingBytes
   buffers: BufferPool
@@ -307,10 +308,13 @@ export class BatchWriter {
     const { logEndOffset } = this.log
     if (expected === null || expected === logEndOffset) return
     const { partition } = this
-    const message =
-      `expected to append at offset ${expected} of partition ${partition}, ` +
-      `but the next offset is ${logEndOffset}: another append came first; read what it wrote, then try again`
-    throw new VarveError('UNEXPECTED_OFFSET', message, { details: { partition, offset: logEndOffset } })
+    const { topic } = this.context
+    const why =
+      expected > logEndOffset
+        ? `but the log ends at ${logEndOffset}: look at where it ends, then try again`
+        : `but the next offset is ${logEndOffset}: another append came first; read what it wrote, then try again`
+    const message = `expected to append at offset ${expected} of ${topic}-${partition}, ${why}`
+    throw new VarveError('UNEXPECTED_OFFSET', message, { details: { topic, partition, offset: logEndOffset } })
   }
 
   /** The batches from `first` on that go into the active segment together. */

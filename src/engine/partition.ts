@@ -30,12 +30,12 @@ export class Partition {
     readonly partition: number,
     public log: PartitionLog,
     readonly recordContext: RecordContext,
-    context: Omit<WriterContext, 'advanced'>,
+    context: Omit<WriterContext, 'topic' | 'advanced'>,
   ) {
     this.highWatermark = log.logEndOffset
     this.writer = new BatchWriter(
       log,
-      { ...context, advanced: (highWatermark) => this.advance(highWatermark) },
+      { ...context, topic, advanced: (highWatermark) => this.advance(highWatermark) },
       partition,
     )
   }

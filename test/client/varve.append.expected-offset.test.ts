@@ -14,10 +14,10 @@ test.each(FLUSHES)('succeeds at exactly the next offset, and fails at any other,
   for (const expectedOffset of [0, 2, 1000]) {
     const error = await rejection(log.append('orders', { value: 'no' }, { expectedOffset }))
     expect(error).toBeInstanceOf(VarveError)
-    expect(error).toMatchObject({ code: 'UNEXPECTED_OFFSET', details: { partition: 0, offset: 1 }, retriable: false })
-    expect(error.message).toContain(
-      `expected to append at offset ${expectedOffset} of partition 0, but the next offset is 1`,
-    )
+    const details = { topic: 'orders', partition: 0, offset: 1 }
+    expect(error).toMatchObject({ code: 'UNEXPECTED_OFFSET', details, retriable: false })
+    const why = expectedOffset === 0 ? 'the next offset is 1: another append came first' : 'the log ends at 1'
+    expect(error.message).toContain(`expected to append at offset ${expectedOffset} of orders-0, but ${why}`)
   }
   expect(await log.append('orders', { value: 1 }, { expectedOffset: 1 })).toMatchObject({ offset: 1 })
   expect(await valuesOf(log, 'orders')).toEqual([0, 1])
