@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { summarize } from './statistics.ts'
+import { warm } from './warm.ts'
 import type { Measured, Sample, Scale, Workload } from './workload.ts'
 
 /** Where the benchmark works: the disk that holds it is the one that is measured. */
@@ -35,7 +36,16 @@ export async function measure(workload: Workload, scale: Scale, progress: (text:
     progress('preparing')
     await workload.prepare!(directory, scale)
     for (const variant of workload.variants) await variant.prepare?.(directory)
-    return measureRuns(workload, scale, (action) => action(directory), progress)
+    return measureRuns(
+      workload,
+      scale,
+      (action) => {
+        // a system that is short of memory drops what was written a while ago
+        warm(directory)
+        return action(directory)
+      },
+      progress,
+    )
   })
 }
 
