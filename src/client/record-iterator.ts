@@ -81,6 +81,9 @@ export class BatchIterator extends StepIterator<RecordBatch> {
 export class RecordIterator extends StepIterator<ConsumerRecord> {
   private records: ConsumerRecord[] = []
   private index = 0
+  private isFirst = true
+  /** The first batch, of which one record was decoded: who looks a record up wants no more. */
+  private first: RecordBatch | null = null
 
   protected ready(): ConsumerRecord | null {
     return this.index < this.records.length ? this.records[this.index++] : null
@@ -88,12 +91,15 @@ export class RecordIterator extends StepIterator<ConsumerRecord> {
 
   protected async advance(): Promise<ConsumerRecord | null> {
     for (;;) {
-      const batch = await this.reader.next()
+      const { first } = this
+      const batch = first ?? (await this.reader.next())
       if (batch === null) return null
-      this.records = batch.records()
-      this.index = 0
-      const first = this.ready()
-      if (first !== null) return first
+      this.records = batch.records(this.isFirst ? 1 : Infinity)
+      this.index = first === null ? 0 : 1
+      this.first = this.isFirst ? batch : null
+      this.isFirst = false
+      const record = this.ready()
+      if (record !== null) return record
     }
   }
 }

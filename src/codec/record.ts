@@ -152,6 +152,7 @@ function skipHeaders(reader: VarintReader, end: number): boolean {
  * @param bytes    holds the batch at `position`
  * @param from     records below this offset are left out
  * @param maxBytes most that a compressed batch may inflate to
+ * @param limit    ends after so many records; what follows them is not looked at
  * @throws VarveError INVALID_RECORD where the producer wrote nonsense under a valid checksum
  */
 export function decodeRecords(
@@ -161,6 +162,7 @@ export function decodeRecords(
   header: BatchHeader,
   from: number,
   maxBytes: number,
+  limit = Infinity,
 ): ConsumerRecord[] {
   if (isControlBatch(header.attributes)) return []
   let body = bytes
@@ -209,6 +211,7 @@ export function decodeRecords(
     if (offset < from) continue
     const timestamp = appendTime ?? baseTimestamp + timestampDelta
     records.push(new ConsumerRecord(context, offset, timestamp, body, keyStart, keyLength, valueStart, valueLength))
+    if (records.length === limit) return records
   }
   if (reader.position !== end) throw invalidRecords(context, baseOffset)
   return records

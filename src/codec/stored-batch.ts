@@ -58,9 +58,9 @@ export class RecordBatch implements Iterable<ConsumerRecord> {
     return this.chunk.subarray(this.position, this.position + this.header.sizeBytes)
   }
 
-  /** Decodes the records. */
-  records(): ConsumerRecord[] {
-    return decodeRecords(this.context, this.chunk, this.position, this.header, this.from, MAX_RECORDS_BYTES)
+  /** Decodes the records, or the first `limit` of them. */
+  records(limit = Infinity): ConsumerRecord[] {
+    return decodeRecords(this.context, this.chunk, this.position, this.header, this.from, MAX_RECORDS_BYTES, limit)
   }
 
   [Symbol.iterator](): Iterator<ConsumerRecord> {

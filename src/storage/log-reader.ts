@@ -12,7 +12,7 @@ import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import { MAX_BATCH_BYTES, scanBatches } from './batch-scanner.ts'
 import { findCredibleBatch, isInPlace, locateBatch, type DamagedFile } from './damage.ts'
 import type { PartitionLog } from './partition-log.ts'
-import type { Segment } from './segment.ts'
+import type { LookedUp, Segment } from './segment.ts'
 
 /**
  * Whole batches as they stand in one segment, checksums not yet verified.
@@ -37,6 +37,8 @@ interface StartingPlace {
   offset: number
 }
 
+/** Index entries that are nearer to one another may have batches between them. */
+const MIN_EXACT_BYTES = 8 * 1024
 /** Of what the index says to read at once for a look-up: more is skipped over by headers. */
 const MAX_LOOKUP_BYTES = 64 * 1024
 
@@ -109,6 +111,8 @@ export class LogReader {
     // batches before the wanted one are passed over by what their headers say
     let isSeeking = start < 0
     let entry = isSeeking ? await segment.lookup(offset) : null
+    const exact = entry === null ? null : await this.readExactly(segment, entry, offset, endOffset)
+    if (exact !== null) return exact
     let from: StartingPlace = {
       position: entry?.position ?? start,
       offset: entry === null ? offset : segment.baseOffset,
@@ -174,6 +178,29 @@ export class LogReader {
       if (place.fault === null) continue
       return { segment, position, bytes, length: 0, nextOffset: offset, fault: place.fault }
     }
+  }
+
+  /**
+   * Just the batch that holds `offset`, where batches are so large that each has an index entry: the next entry names it by
+   * its last offset. Null where that is not so, or where anything is wrong: then the batches before it have to tell.
+   */
+  private async readExactly(
+    segment: Segment,
+    { offset: before, position: start, following, endPosition }: LookedUp,
+    offset: number,
+    endOffset: number,
+  ): Promise<LogSlice | null> {
+    if (following === null || before === offset || following.position - start < MIN_EXACT_BYTES) return null
+    const { position } = following
+    const size = Math.min(endPosition, segment.sizeBytes) - position
+    if (size > MAX_LOOKUP_BYTES) return null
+    const bytes = Buffer.allocUnsafeSlow(size)
+    const available = await segment.read(bytes, position)
+    const header = batchNamed(following, bytes, available)
+    if (header === null || header.baseOffset > offset || header.baseOffset >= endOffset) return null
+    if (header.sizeBytes > available || !isInPlace(header, header.baseOffset, this.log)) return null
+    if (isDamagedFirst(bytes, 0, available, offset)) return null
+    return { segment, position, bytes, length: header.sizeBytes, nextOffset: header.lastOffset + 1, fault: null }
   }
 
   /** Where to start looking for `offset`, and which offset the batch there begins with; mends the index if need be. */

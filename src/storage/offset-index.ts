@@ -52,6 +52,12 @@ export class OffsetIndex {
     return index < 0 ? { offset: this.baseOffset, position: 0 } : this.entry(index)
   }
 
+  /** The entry behind the one that `lookup` finds, or null. */
+  following(offset: number): OffsetPosition | null {
+    const index = this.indexOf(offset) + 1
+    return index < this.count ? this.entry(index) : null
+  }
+
   /** Where the batch that holds `offset` ends at the latest, as far as the entries tell; else Infinity. */
   endPosition(offset: number): number {
     const index = this.indexOf(offset) + 2

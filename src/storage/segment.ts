@@ -4,6 +4,7 @@ import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader } from '../codec/r
 import { systemErrorCode } from '../errors.ts'
 import type { IndexEntries } from './index-entries.ts'
 import { endsLatest } from './index-trust.ts'
+import type { OffsetPosition } from './offset-index.ts'
 import { SegmentIndexes } from './segment-indexes.ts'
 import type { SegmentPool } from './segment-pool.ts'
 import { readFully, writeFully, type OpenMode, type Storage, type StorageFile } from './storage.ts'
@@ -30,6 +31,12 @@ interface SegmentFiles {
 }
 
 type IndexedFiles = SegmentFiles & { indexes: SegmentIndexes }
+
+/** What an offset index tells of an offset. */
+export interface LookedUp extends OffsetPosition {
+  following: OffsetPosition | null
+  endPosition: number
+}
 
 /** What all segments of a log share. */
 export interface SegmentContext {
@@ -141,11 +148,14 @@ export class Segment {
     return this.use((files) => readFully(files.log, target, position))
   }
 
-  /** Where to start looking for `offset`, from the index, and where its batch ends at the latest. */
-  async lookup(offset: number): Promise<{ offset: number; position: number; endPosition: number }> {
-    if (offset <= this.baseOffset) return { offset: this.baseOffset, position: 0, endPosition: Infinity }
+  /** Where to start looking for `offset`, by the index; the next entry, or null; and where its batch ends at the latest. */
+  async lookup(offset: number): Promise<LookedUp> {
+    if (offset <= this.baseOffset) {
+      return { offset: this.baseOffset, position: 0, following: null, endPosition: Infinity }
+    }
     return this.useIndexes(async ({ indexes: { offsets } }) => {
-      return { ...offsets.lookup(offset), endPosition: offsets.endPosition(offset) }
+      const [following, endPosition] = [offsets.following(offset), offsets.endPosition(offset)]
+      return { ...offsets.lookup(offset), following, endPosition }
     })
   }
 
