@@ -1,4 +1,7 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
+import { activityBar } from '../src/cli/progress-bar.ts'
+
+const ETA_BUFFER = 60
 
 /** A bar on standard error with the time left, where that is a terminal; nothing elsewhere. */
 export class BenchProgress {
@@ -6,7 +9,7 @@ export class BenchProgress {
   private done = 0
 
   constructor(private readonly steps: number) {
-    this.bar = process.stderr.isTTY ? createBar() : null
+    this.bar = process.stderr.isTTY ? activityBar(ETA_BUFFER) : null
     this.start()
   }
 
@@ -30,18 +33,4 @@ export class BenchProgress {
   private start(): void {
     this.bar?.start(this.steps, this.done, { what: '' })
   }
-}
-
-function createBar(): SingleBar {
-  return new SingleBar({
-    format: '  {bar} {percentage}%  {what}  ({eta_formatted} left)',
-    barsize: 24,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    clearOnComplete: true,
-    hideCursor: true,
-    gracefulExit: false,
-    etaBuffer: 60,
-    stream: process.stderr,
-  })
 }

@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import { PLAIN } from '../src/cli/table.ts'
 import { formatMetric, formatRatio, formatSize } from './figures.ts'
 import type { Judged, Result } from './judge.ts'
 import type { Measured, Metric, Spread } from './workload.ts'
@@ -47,23 +48,7 @@ const COLUMNS: Column[] = [
 ]
 
 /** No lines around cells: figures need no boxes. */
-export const CHARACTERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '  ',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-}
+export const CHARACTERS = { ...PLAIN, left: '  ' }
 
 /** A result as lines of text: what was measured of each variant, and each goal. */
 export function describeResult(result: Result): string[] {

@@ -1,9 +1,11 @@
 import { clearLine, cursorTo } from 'node:readline'
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import { say } from './output.ts'
+import { progressBar } from './progress-bar.ts'
 import { formatBytes, formatCount } from './units.ts'
 
 const UPDATE_MS = 100
+const ETA_BUFFER = 50
 
 /** What has been done so far. */
 export interface ProgressState {
@@ -33,7 +35,8 @@ export class Progress {
     private readonly unit: 'bytes' | 'records',
     wanted: boolean,
   ) {
-    this.bar = wanted && process.stderr.isTTY ? createBar(total) : null
+    const format = total === null ? '{text}' : '{bar} {percentage}%  {text}  {eta_formatted} left'
+    this.bar = wanted && process.stderr.isTTY ? progressBar(format, ETA_BUFFER) : null
     this.bar?.start(total ?? 0, 0, this.payload({ done: 0 }))
   }
 
@@ -69,18 +72,4 @@ export class Progress {
     else parts.push(`${formatBytes(done / seconds)}/s`)
     return { text: parts.join('  ') }
   }
-}
-
-function createBar(total: number | null): SingleBar {
-  return new SingleBar({
-    format: total === null ? '{text}' : '{bar} {percentage}%  {text}  {eta_formatted} left',
-    barsize: 24,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    clearOnComplete: true,
-    hideCursor: true,
-    gracefulExit: false,
-    etaBuffer: 50,
-    stream: process.stderr,
-  })
 }

@@ -25,7 +25,8 @@ export function bytesColumn<T>(head: string, cell: (row: T) => number): Column<T
   return { head, cell, shown: (row) => formatBytes(cell(row)), align: 'right' }
 }
 
-const PLAIN = {
+/** A table without lines around its cells. */
+export const PLAIN = {
   top: '',
   'top-mid': '',
   'top-left': '',

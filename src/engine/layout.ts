@@ -1,6 +1,5 @@
-import { systemErrorCode } from '../errors.ts'
 import { parseLogFileName } from '../storage/segment.ts'
-import { replaceFile, type Storage } from '../storage/storage.ts'
+import { replaceFile, unlessMissing, type Storage } from '../storage/storage.ts'
 
 /** What recoveries cut off is kept here. */
 export const SAVED_DIRECTORY = 'recovery'
@@ -64,12 +63,8 @@ export async function writePartitionMetadata(storage: Storage, directory: string
 
 /** The topic id in a partition's directory, or null where there is none to read. */
 export async function readTopicId(storage: Storage, directory: string): Promise<string | null> {
-  try {
-    return parseTopicId(await storage.readFile(`${directory}/${METADATA_FILE}`))
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return null
-    throw error
-  }
+  const content = await unlessMissing<Buffer | null>(storage.readFile(`${directory}/${METADATA_FILE}`), () => null)
+  return content === null ? null : parseTopicId(content)
 }
 
 /** The topic id in the content of a `partition.metadata`, or null when it is anything else. */

@@ -1,11 +1,10 @@
-import { isOldMessage } from '../codec/old-message.ts'
-import { batchSizeAt, type BatchFault, type BatchHeader } from '../codec/record-batch.ts'
+import type { BatchFault, BatchHeader } from '../codec/record-batch.ts'
 import { systemErrorCode } from '../errors.ts'
-import { findBatchAfterDamage, MAX_BATCH_BYTES, scanBatches, type ScannedBatch } from '../storage/batch-scanner.ts'
+import { findBatchAfterDamage, scanBatches, startsWithOldMessage, type ScannedBatch } from '../storage/batch-scanner.ts'
 import type { EpochStart, PartitionCheckpoint } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { segmentFileName } from '../storage/segment.ts'
-import { readFully, type Storage, type StorageFile } from '../storage/storage.ts'
+import { readFully, unlessMissing, type Storage, type StorageFile } from '../storage/storage.ts'
 import { OffsetIndexCheck, TimeIndexCheck, type IndexFault, type IndexRules } from './verify-indexes.ts'
 import { planSegments, type SegmentPlan, type VerifyWarning } from './verify-plan.ts'
 
@@ -32,18 +31,23 @@ export interface LogVerification {
   onRead(path: string, bytes: number): void
 }
 
-/** What {@link verifyLog} found. */
-export interface LogFindings {
-  damage: Damage[]
-  warnings: VerifyWarning[]
+/** How much there is of a log. */
+export interface LogTotals {
   segments: number
   /** Valid batches. */
   batches: number
   /** Records in them. */
   records: number
+  /** Bytes of log in all segments. */
   sizeBytes: number
   logStartOffset: number
   logEndOffset: number
+}
+
+/** What {@link verifyLog} found. */
+export interface LogFindings extends LogTotals {
+  damage: Damage[]
+  warnings: VerifyWarning[]
 }
 
 const PROGRESS_BYTES = 1024 * 1024
@@ -120,7 +124,7 @@ class LogCheck {
     // before the log: a writer adds to the log first, so what the indexes name will be there
     const index = await readIfPresent(storage, indexPath)
     const timeIndex = await readIfPresent(storage, timeIndexPath)
-    const file = await openIfPresent(storage, this.path)
+    const file = await unlessMissing<StorageFile | null>(storage.openFile(this.path, 'read'), () => null)
     if (file === null) return this.fileWentAway()
     try {
       const { foreign, indexIntervalBytes: intervalBytes } = this.request
@@ -190,7 +194,11 @@ class LogCheck {
   }
 
   private async reportFault(file: StorageFile, position: number, fault: BatchFault, nextOffset: number): Promise<void> {
-    if (fault === 'old format' && this.request.foreign && (await startsWithOldMessage(file, position))) {
+    if (
+      fault === 'old format' &&
+      this.request.foreign &&
+      (await startsWithOldMessage(file, position, await file.size()))
+    ) {
       this.warn(`holds messages in a format older than RecordBatch v2 from byte ${position} on, which are not checked`)
     } else this.damage(position, fault, this.expected, nextOffset)
     this.expected = nextOffset
@@ -311,24 +319,6 @@ class LogCheck {
 
   private warn(reason: string): void {
     this.found.warnings.push({ path: this.path, reason })
-  }
-}
-
-async function startsWithOldMessage(file: StorageFile, position: number): Promise<boolean> {
-  const head = Buffer.alloc(12)
-  if ((await readFully(file, head, position)) < head.length) return false
-  const size = batchSizeAt(head, 0)
-  if (size < head.length || size > MAX_BATCH_BYTES) return false
-  const message = Buffer.allocUnsafeSlow(size)
-  return isOldMessage(message.subarray(0, await readFully(file, message, position)))
-}
-
-async function openIfPresent(storage: Storage, path: string): Promise<StorageFile | null> {
-  try {
-    return await storage.openFile(path, 'read')
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return null
-    throw error
   }
 }
 

@@ -4,25 +4,16 @@ import type { EpochStart } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { parseLogFileName } from '../storage/segment.ts'
 import type { DirectoryEntry, Storage } from '../storage/storage.ts'
-import { readIfPresent, verifyLog, type LogFindings } from './verify-log.ts'
+import { readIfPresent, verifyLog, type LogFindings, type LogTotals } from './verify-log.ts'
 import type { VerifyWarning } from './verify-plan.ts'
 import { METADATA_FILE, parseTopicId } from '../engine/layout.ts'
 import { CATALOG_DIRECTORY, type PartitionKnowledge, type Root } from './verify-root.ts'
 
 /** One partition as a verification found it. */
-export interface VerifiedPartition {
+export interface VerifiedPartition extends LogTotals {
   /** The topic's name; where no catalog knows the directory, what its name says. */
   topic: string
   partition: number
-  segments: number
-  /** Valid batches. */
-  batches: number
-  /** Records in them. */
-  records: number
-  /** Bytes of log in all segments. */
-  sizeBytes: number
-  logStartOffset: number
-  logEndOffset: number
 }
 
 /** What one partition's directory gave. */

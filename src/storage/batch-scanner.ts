@@ -1,3 +1,4 @@
+import { isOldMessage } from '../codec/old-message.ts'
 import {
   BATCH_HEADER_BYTES,
   batchSizeAt,
@@ -11,6 +12,8 @@ import {
 import { readFully, type StorageFile } from './storage.ts'
 
 const CHUNK_BYTES = 1024 * 1024
+/** Of a batch and of an old message alike. */
+const OFFSET_AND_SIZE_BYTES = 8 + 4
 /** No batch is taken for real beyond this, to which compression may swell: a length field that claims more is damage. */
 export const MAX_BATCH_BYTES = MAX_RECORDS_BYTES + MAX_RECORDS_BYTES / 4
 
@@ -135,4 +138,14 @@ export async function findBatchAfterDamage(
 async function readBatch(file: StorageFile, position: number, sizeBytes: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(sizeBytes)
   return bytes.subarray(0, await readFully(file, bytes, position))
+}
+
+/** Whether a message of a format before RecordBatch v2 stands there, whole, and not a batch whose format byte is damaged. */
+export async function startsWithOldMessage(file: StorageFile, position: number, endPosition: number): Promise<boolean> {
+  const head = Buffer.alloc(OFFSET_AND_SIZE_BYTES)
+  if ((await readFully(file, head, position)) < head.length) return false
+  const sizeBytes = batchSizeAt(head, 0)
+  if (sizeBytes < head.length || sizeBytes > Math.min(endPosition - position, MAX_BATCH_BYTES)) return false
+  const message = Buffer.alloc(sizeBytes)
+  return isOldMessage(message.subarray(0, await readFully(file, message, position)))
 }

@@ -1,6 +1,6 @@
 import { crc32c } from '../codec/checksum.ts'
-import { systemErrorCode, VarveError } from '../errors.ts'
-import { writeFully, type Storage, type StorageFile } from './storage.ts'
+import { VarveError } from '../errors.ts'
+import { openOrCreate, unlessMissing, writeFully, type Storage, type StorageFile } from './storage.ts'
 
 /** From which offset on a leader epoch holds. */
 export interface EpochStart {
@@ -78,10 +78,7 @@ export class CheckpointFiles {
     const damaged: string[] = []
     for (const [index, name] of CHECKPOINT_FILES.entries()) {
       const path = `${this.directory}/${name}`
-      const content = await this.storage.readFile(path).catch((error: unknown) => {
-        if (systemErrorCode(error) === 'ENOENT') return null
-        throw error
-      })
+      const content = await unlessMissing<Buffer | null>(this.storage.readFile(path), () => null)
       if (content === null) continue
       this.sizes[index] = content.length
       const found = parseCheckpoint(content, path)
@@ -125,11 +122,7 @@ export class CheckpointFiles {
   }
 
   private async open(slot: number): Promise<StorageFile> {
-    const path = `${this.directory}/${CHECKPOINT_FILES[slot]}`
-    const file = await this.storage.openFile(path, 'write').catch((error: unknown) => {
-      if (systemErrorCode(error) !== 'ENOENT') throw error
-      return this.storage.openFile(path, 'create')
-    })
+    const file = await openOrCreate(this.storage, `${this.directory}/${CHECKPOINT_FILES[slot]}`)
     // one that is there and empty may not have its name durably either
     if (this.sizes[slot] === 0) await this.storage.syncDirectory(this.directory)
     return file

@@ -7,12 +7,12 @@ import {
   type BatchFault,
   type BatchHeader,
 } from '../codec/record-batch.ts'
-import { isOldMessage } from '../codec/old-message.ts'
 import { storageError, systemErrorCode, VarveError } from '../errors.ts'
-import { MAX_BATCH_BYTES, scanBatches } from './batch-scanner.ts'
+import { MAX_BATCH_BYTES, scanBatches, startsWithOldMessage } from './batch-scanner.ts'
 import { findCredibleBatch, isInPlace, locateBatch, type DamagedFile } from './damage.ts'
 import type { PartitionLog } from './partition-log.ts'
 import type { LookedUp, Segment } from './segment.ts'
+import type { StorageFile } from './storage.ts'
 
 /**
  * Whole batches as they stand in one segment, checksums not yet verified.
@@ -330,23 +330,14 @@ export class LogReader {
     const position = slice.position + at
     const next = await this.inspect(segment, (damaged) => findCredibleBatch(damaged, position, offset, this.log))
     const nextOffset = next?.header.baseOffset ?? this.following(segment)?.baseOffset ?? this.log.logEndOffset
-    const isOld = reason === 'old format' && (await this.isOldMessage(segment, position))
+    const startsWithOld = (file: StorageFile) => startsWithOldMessage(file, position, segment.sizeBytes)
+    const isOld = reason === 'old format' && (await segment.inspect(startsWithOld))
     const what = isOld ? 'is in a format older than RecordBatch v2' : `is damaged (${reason})`
     const message =
       `'${segment.path}' ${what} at byte ${position}: offsets ${offset} to ${nextOffset - 1} cannot be read; ` +
       `read on from ${nextOffset}, or restore the file from a copy`
     const code = isOld ? 'UNSUPPORTED_FOR_MESSAGE_FORMAT' : 'CORRUPT_MESSAGE'
     return new VarveError(code, message, { details: { path: segment.path, position, offset, nextOffset } })
-  }
-
-  /** Whether a message of a format before RecordBatch v2 stands there, and not a batch whose format byte is damaged. */
-  private async isOldMessage(segment: Segment, position: number): Promise<boolean> {
-    const head = Buffer.alloc(BATCH_HEADER_BYTES)
-    const length = await segment.read(head, position)
-    const sizeBytes = length < head.length ? length : batchSizeAt(head, 0)
-    if (sizeBytes < 0 || sizeBytes > Math.min(segment.sizeBytes - position, MAX_BATCH_BYTES)) return false
-    const bytes = Buffer.alloc(sizeBytes)
-    return isOldMessage(bytes.subarray(0, await segment.read(bytes, position)))
   }
 }
 

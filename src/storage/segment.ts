@@ -1,13 +1,21 @@
 import { assert } from '../assert.ts'
 import type { BatchSpan } from '../codec/batch-encoder.ts'
 import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader } from '../codec/record-batch.ts'
-import { systemErrorCode } from '../errors.ts'
 import type { IndexEntries } from './index-entries.ts'
 import { endsLatest } from './index-trust.ts'
 import type { OffsetPosition } from './offset-index.ts'
 import { SegmentIndexes } from './segment-indexes.ts'
 import type { SegmentPool } from './segment-pool.ts'
-import { readFully, writeFully, type OpenMode, type Storage, type StorageFile } from './storage.ts'
+import {
+  openOrCreate,
+  readFully,
+  removeIfPresent,
+  unlessMissing,
+  writeFully,
+  type OpenMode,
+  type Storage,
+  type StorageFile,
+} from './storage.ts'
 
 const OFFSET_DIGITS = 20
 
@@ -92,7 +100,7 @@ export class Segment {
   }
 
   get path(): string {
-    return `${this.context.directory}/${segmentFileName(this.baseOffset, '.log')}`
+    return this.pathOf('.log')
   }
 
   /** Whether the log file is open. */
@@ -232,7 +240,7 @@ export class Segment {
     const { count } = entries
     if (!sync && entries.areWritten) return
     const start = entries.writtenCount * entries.entryBytes
-    const file = await this.openIndexFile(suffix)
+    const file = await openOrCreate(this.context.storage, this.pathOf(suffix))
     try {
       const length = await file.size()
       if (length > start) await file.truncate(start)
@@ -242,16 +250,6 @@ export class Segment {
       entries.written(count)
     } finally {
       await file.close()
-    }
-  }
-
-  private async openIndexFile(suffix: '.index' | '.timeindex'): Promise<StorageFile> {
-    const path = `${this.context.directory}/${segmentFileName(this.baseOffset, suffix)}`
-    try {
-      return await this.context.storage.openFile(path, 'write')
-    } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') throw error
-      return this.context.storage.openFile(path, 'create')
     }
   }
 
@@ -286,10 +284,7 @@ export class Segment {
   private async unlink(): Promise<void> {
     await this.close()
     for (const suffix of ['.index', '.timeindex', '.log'] as const) {
-      const path = `${this.context.directory}/${segmentFileName(this.baseOffset, suffix)}`
-      await this.context.storage.removeFile(path).catch((error: unknown) => {
-        if (systemErrorCode(error) !== 'ENOENT') throw error
-      })
+      await removeIfPresent(this.context.storage, this.pathOf(suffix))
     }
   }
 
@@ -359,14 +354,11 @@ export class Segment {
     return indexes
   }
 
-  private async readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
-    try {
-      return await this.context.storage.readFile(
-        `${this.context.directory}/${segmentFileName(this.baseOffset, suffix)}`,
-      )
-    } catch (error) {
-      if (systemErrorCode(error) === 'ENOENT') return Buffer.alloc(0)
-      throw error
-    }
+  private readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
+    return unlessMissing(this.context.storage.readFile(this.pathOf(suffix)), () => Buffer.alloc(0))
+  }
+
+  private pathOf(suffix: '.log' | '.index' | '.timeindex'): string {
+    return `${this.context.directory}/${segmentFileName(this.baseOffset, suffix)}`
   }
 }

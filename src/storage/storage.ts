@@ -1,3 +1,5 @@
+import { systemErrorCode } from '../errors.ts'
+
 /**
  * The file system as the engine sees it. Everything the engine keeps goes through this interface, so a simulated disk
  * can stand in for the real one, fail any call and cut the power at any moment.
@@ -88,6 +90,24 @@ export async function readFully(file: StorageFile, target: Uint8Array, position:
   return count
 }
 
+/** What a call of a storage gives, or `otherwise` where the file is not there. */
+export function unlessMissing<T>(call: Promise<T>, otherwise: () => T | Promise<T>): Promise<T> {
+  return call.catch((error: unknown) => {
+    if (systemErrorCode(error) !== 'ENOENT') throw error
+    return otherwise()
+  })
+}
+
+/** Removes a file that may not be there. */
+export function removeIfPresent(storage: Storage, path: string): Promise<void> {
+  return unlessMissing(storage.removeFile(path), () => {})
+}
+
+/** Opens a file to read and write, one that is not there newly created. */
+export function openOrCreate(storage: Storage, path: string): Promise<StorageFile> {
+  return unlessMissing(storage.openFile(path, 'write'), () => storage.openFile(path, 'create'))
+}
+
 /** Creates or replaces a small file so that after a power cut either the old or the new content is there, whole. */
 export async function replaceFile(
   storage: Storage,
@@ -96,9 +116,7 @@ export async function replaceFile(
   content: Uint8Array,
 ): Promise<void> {
   const temporary = `${directory}/${name}.tmp`
-  await storage.removeFile(temporary).catch((error: unknown) => {
-    if ((error as { code?: string }).code !== 'ENOENT') throw error
-  })
+  await removeIfPresent(storage, temporary)
   const file = await storage.openFile(temporary, 'create')
   try {
     writeFully(file, content, 0)

@@ -1,6 +1,5 @@
-import { systemErrorCode } from '../errors.ts'
 import { segmentFileName, type SegmentContext } from './segment.ts'
-import { readFully, writeFully, type Storage, type StorageFile } from './storage.ts'
+import { readFully, removeIfPresent, writeFully, type Storage, type StorageFile } from './storage.ts'
 
 const COPY_CHUNK_BYTES = 1024 * 1024
 /** More of a torn tail than this is not worth keeping. */
@@ -87,11 +86,4 @@ export async function rewrite(file: StorageFile, start: number, end: number): Pr
     writeFully(file, chunk.subarray(0, length), position)
     position += length
   }
-}
-
-/** Removes a file that may not be there. */
-async function removeIfPresent(storage: Storage, path: string): Promise<void> {
-  await storage.removeFile(path).catch((error: unknown) => {
-    if (systemErrorCode(error) !== 'ENOENT') throw error
-  })
 }

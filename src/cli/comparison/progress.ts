@@ -1,13 +1,16 @@
-import { SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
+import { activityBar } from '../progress-bar.ts'
 
 const STEPS = 1000
+
+const ETA_BUFFER = 30
 
 /** A bar on standard error that shows how far a comparison is, where that is a terminal; nothing elsewhere. */
 export class ComparisonProgress {
   private readonly bar: SingleBar | null
 
   constructor() {
-    this.bar = process.stderr.isTTY ? createBar() : null
+    this.bar = process.stderr.isTTY ? activityBar(ETA_BUFFER) : null
     this.bar?.start(STEPS, 0, { what: 'warming up' })
   }
 
@@ -19,18 +22,4 @@ export class ComparisonProgress {
   stop(): void {
     this.bar?.stop()
   }
-}
-
-function createBar(): SingleBar {
-  return new SingleBar({
-    format: '  {bar} {percentage}%  {what}  ({eta_formatted} left)',
-    barsize: 24,
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    clearOnComplete: true,
-    hideCursor: true,
-    gracefulExit: false,
-    etaBuffer: 30,
-    stream: process.stderr,
-  })
 }
