@@ -57,7 +57,7 @@ export function startingPlaces(call: string, topic: Topic, options: ReadOptions)
       `${call}: an offset is about one partition, and topic '${topic.name}' has ${topic.partitions.length}: ${advice}`,
     )
   }
-  for (let index = 0; index < topic.partitions.length; index++) places.set(index, place)
+  for (const { partition: number } of topic.partitions) places.set(number, place)
   return places
 }
 

@@ -1,6 +1,7 @@
 import type { ConsumerRecord } from '../codec/record.ts'
 import type { RecordBatch } from '../codec/stored-batch.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
+import { isInternalTopic, refuseInternal } from '../engine/internal-topics.ts'
 import { LogEngine } from '../engine/log-engine.ts'
 import type { RecoveryReport, VarveOptions } from '../engine/open-options.ts'
 import type { PartitionOffsets } from '../engine/partition.ts'
@@ -88,10 +89,11 @@ export class Varve implements AsyncDisposable {
     return describe(await this.admin.adopt(options))
   }
 
-  /** All topics, by name. */
+  /** All topics but the internal ones, by name. */
   async listTopics(): Promise<TopicDescription[]> {
     this.engine.throwIfClosed()
-    return [...this.engine.topics.values()].map(describe).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const topics = [...this.engine.topics.values()].filter(({ name }) => !isInternalTopic(name))
+    return topics.map(describe).sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   /** @throws VarveError UNKNOWN_TOPIC_OR_PARTITION */
@@ -253,7 +255,9 @@ export class Varve implements AsyncDisposable {
 
   private writableTopic(call: string, name: string): Topic {
     if (this.engine.readOnly) this.engine.throwIfNotWritable()
-    return this.topic(call, name)
+    const topic = this.topic(call, name)
+    refuseInternal(name)
+    return topic
   }
 
   private reader(call: string, name: string, options: ReadOptions): BatchReader {

@@ -19,7 +19,7 @@ import { prepareDirectory } from './prepare-directory.ts'
 import { retentionStart } from './retention.ts'
 import { topicDefaults } from './topic-config.ts'
 import { completeDeletions } from './topic-deletion.ts'
-import { Topic, type TopicRecord } from './topic.ts'
+import { partitionNumbers, Topic, type TopicRecord } from './topic.ts'
 
 const CATALOG_KEY = `${CATALOG_TOPIC}/0`
 const OPEN_AT_ONCE = 32
@@ -197,9 +197,9 @@ export class LogEngine {
 
   /** Opens the partitions that a topic lacks, recovering their logs. */
   async openPartitions(topic: Topic, record: TopicRecord): Promise<Partition[]> {
-    const first = topic.partitions.length
-    const indexes = Array.from({ length: record.partitions - first }, (_, i) => first + i)
-    return mapBounded(indexes, OPEN_AT_ONCE, (partition) =>
+    const open = new Set(topic.partitions.map(({ partition }) => partition))
+    const missing = partitionNumbers(record).filter((partition) => !open.has(partition))
+    return mapBounded(missing, OPEN_AT_ONCE, (partition) =>
       this.opener.open({
         topic: topic.name,
         partition,

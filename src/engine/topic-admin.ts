@@ -2,6 +2,7 @@ import { assertCompressionAvailable } from '../codec/compression.ts'
 import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import { integer, nonEmptyString } from '../options.ts'
 import { CATALOG_TOPIC } from './catalog.ts'
+import { refuseInternal } from './internal-topics.ts'
 import {
   directoryBase,
   findUnknownDirectories,
@@ -12,9 +13,10 @@ import {
   writePartitionMetadata,
 } from './layout.ts'
 import type { LogEngine } from './log-engine.ts'
+import type { Partition } from './partition.ts'
 import { checkTopicName, checkTopicOptions, storedName, topicDefaults, type TopicConfig } from './topic-config.ts'
 import { removeTopicDirectories } from './topic-deletion.ts'
-import type { Topic, TopicFunctions, TopicRecord } from './topic.ts'
+import { partitionNumbers, type Topic, type TopicFunctions, type TopicRecord } from './topic.ts'
 
 /** Options of `createTopic`: a name, a number of partitions and any configuration. */
 export interface CreateTopicOptions extends Partial<TopicConfig> {
@@ -62,7 +64,7 @@ export class TopicAdmin {
         partitions,
         config: storedConfig({ valueCodec, partitioner, ...config }),
       }
-      await this.makePartitions(record, 0)
+      await this.makePartitions(record, partitionNumbers(record))
       return this.register(record, config)
     })
   }
@@ -133,6 +135,7 @@ export class TopicAdmin {
   /** See the public `alterTopic`. */
   async alter(name: string, changes: Partial<TopicConfig>): Promise<void> {
     checkTopicOptions('alterTopic', changes, {}, [])
+    refuseInternal(name)
     for (const key of UNCHANGEABLE) {
       if (changes[key] === undefined) continue
       throw new TypeError(
@@ -158,6 +161,7 @@ export class TopicAdmin {
   async createPartitions(name: string, partitions: number): Promise<void> {
     const fault = integer(1, MAX_PARTITIONS)(partitions)
     if (fault !== null) throw new RangeError(`createPartitions: the number of partitions ${fault}, not ${partitions}`)
+    refuseInternal(name)
     await this.change('add partitions to', name, async () => {
       const topic = this.engine.topic(name)
       const { record } = topic
@@ -168,23 +172,54 @@ export class TopicAdmin {
           'its records cannot move'
         throw new VarveError('INVALID_PARTITIONS', message, { details: { topic: name } })
       }
-      const grown = { ...record, partitions }
-      await this.makePartitions(grown, record.partitions)
-      const opened = await this.engine.openPartitions(topic, grown)
-      try {
-        await this.engine.catalog.put(grown)
-      } catch (error) {
-        for (const partition of opened) await partition.log.close()
-        throw error
-      }
-      topic.partitions.push(...opened)
-      topic.configure(grown, {})
-      await this.engine.checkpointer.tryToStore()
+      await this.grow(topic, { ...record, partitions })
     })
+  }
+
+  /**
+   * One partition of an internal topic; it, and the topic, are made on first use.
+   *
+   * @param spec with the number of partitions that there will be at most
+   */
+  async internalPartition(spec: CreateTopicOptions, partition: number): Promise<Partition> {
+    const { name, partitions = 1, ...config } = spec
+    return this.change('make a partition of', name, async () => {
+      const topic = this.engine.topics.get(name) ?? (await this.createInternal(name, partitions, config))
+      const made = topic.record.made ?? []
+      if (!made.includes(partition)) {
+        await this.grow(topic, { ...topic.record, made: [...made, partition].sort((a, b) => a - b) })
+      }
+      return topic.partition(partition)
+    })
+  }
+
+  private async createInternal(name: string, partitions: number, config: Partial<TopicConfig>): Promise<Topic> {
+    const topicId = this.newTopicId()
+    const directory = await this.chooseDirectory(name, topicId)
+    return this.register({ name, topicId, directory, partitions, made: [], config: storedConfig(config) }, config)
+  }
+
+  /** Makes the partitions that a changed record has and the topic has not: their files, then the record, then the topic. */
+  private async grow(topic: Topic, grown: TopicRecord): Promise<void> {
+    const before = new Set(partitionNumbers(topic.record))
+    const added = partitionNumbers(grown).filter((partition) => !before.has(partition))
+    await this.makePartitions(grown, added)
+    const opened = await this.engine.openPartitions(topic, grown)
+    try {
+      await this.engine.catalog.put(grown)
+    } catch (error) {
+      for (const partition of opened) await partition.log.close()
+      throw error
+    }
+    topic.partitions.push(...opened)
+    topic.partitions.sort((a, b) => a.partition - b.partition)
+    topic.configure(grown, {})
+    await this.engine.checkpointer.tryToStore()
   }
 
   /** The deletion is durable in the catalog first; then nothing can bring the topic back, and its files go. */
   async delete(name: string): Promise<void> {
+    refuseInternal(name)
     await this.change('delete', name, async () => {
       const { engine } = this
       const topic = engine.topic(name)
@@ -212,9 +247,9 @@ export class TopicAdmin {
     })
   }
 
-  private async makePartitions(record: TopicRecord, from: number): Promise<void> {
+  private async makePartitions(record: TopicRecord, partitions: readonly number[]): Promise<void> {
     const { storage, directory: root } = this.engine
-    for (let partition = from; partition < record.partitions; partition++) {
+    for (const partition of partitions) {
       const path = `${root}/${partitionDirectory(record.directory, partition)}`
       await this.refuseForeign(record.name, path)
       await storage.removeDirectory(path)
@@ -255,10 +290,7 @@ export class TopicAdmin {
 
   private checkName(name: string): void {
     checkTopicName(name)
-    if (name !== CATALOG_TOPIC) return
-    throw new VarveError('INVALID_TOPIC_EXCEPTION', `'${name}' is an internal topic: choose another name`, {
-      details: { topic: name },
-    })
+    refuseInternal(name)
   }
 
   private checkFree(name: string): void {

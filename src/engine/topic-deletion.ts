@@ -2,7 +2,7 @@ import { storageError, systemErrorCode } from '../errors.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Catalog } from './catalog.ts'
 import { deletedDirectoryName, deletedTopicId, parseDirectoryName, partitionDirectory, readTopicId } from './layout.ts'
-import type { TopicRecord } from './topic.ts'
+import { partitionNumbers, type TopicRecord } from './topic.ts'
 
 /**
  * Removes the directories of a topic whose deletion is durable. They are renamed first, so that a topic of the same
@@ -51,6 +51,6 @@ async function removeDirectories(
   await storage.syncDirectory(root)
 }
 
-function directoriesOf({ directory, partitions }: TopicRecord): string[] {
-  return Array.from({ length: partitions }, (_, partition) => partitionDirectory(directory, partition))
+function directoriesOf(record: TopicRecord): string[] {
+  return partitionNumbers(record).map((partition) => partitionDirectory(record.directory, partition))
 }

@@ -30,10 +30,17 @@ export interface TopicRecord {
   /** Name of the partitions' directories without `-<partition>`. */
   directory: string
   partitions: number
+  /** Of an internal topic, whose partitions are made on first use: those there are. Of any other absent: all are there. */
+  made?: readonly number[]
   /** Taken over with `adoptTopic`, so Kafka may have written some of its segments. */
   adopted?: true
   /** What was set; the rest are defaults. A codec or partitioner that the program brings stands as `'custom'`. */
   config: Partial<{ [K in keyof TopicConfig]: unknown }>
+}
+
+/** The numbers of the partitions that a topic has, ascending. */
+export function partitionNumbers({ partitions, made }: TopicRecord): readonly number[] {
+  return made ?? Array.from({ length: partitions }, (_, partition) => partition)
 }
 
 /** The parts of a topic's configuration that are code: not stored, given at each open. */
@@ -114,9 +121,11 @@ export class Topic {
   }
 
   partition(index: number): Partition {
-    const partition = this.partitions[index]
+    const { made } = this.record
+    const partition = this.partitions[made === undefined ? index : made.indexOf(index)]
     if (partition !== undefined) return partition
-    const message = `topic '${this.name}' has partitions 0 to ${this.partitions.length - 1}, not ${show(index)}`
+    const there = made === undefined ? `0 to ${this.partitions.length - 1}` : made.join(', ') || 'none so far'
+    const message = `topic '${this.name}' has partitions ${there}, not ${show(index)}`
     throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: this.name, partition: index } })
   }
 

@@ -8,6 +8,7 @@ import { CatalogImage } from './catalog-image.ts'
 import { CATALOG_TOPIC } from '../engine/catalog.ts'
 import { parseDirectoryName, partitionDirectory } from '../engine/layout.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
+import { partitionNumbers } from '../engine/topic.ts'
 
 /** The directory of the catalog, and its key in the checkpoint. */
 export const CATALOG_DIRECTORY = partitionDirectory(CATALOG_TOPIC, 0)
@@ -198,8 +199,9 @@ export class Root {
       onBatch: (header, bytes, at) => catalog.addBatch(header, bytes, at),
       onRead,
     })
-    for (const { topicId, name, directory, partitions } of catalog.topics.values()) {
-      for (let partition = 0; partition < partitions; partition++) {
+    for (const record of catalog.topics.values()) {
+      const { topicId, name, directory } = record
+      for (const partition of partitionNumbers(record)) {
         this.byDirectory.set(partitionDirectory(directory, partition), { topicId, topic: name, partition })
       }
     }
