@@ -148,8 +148,7 @@ export class FieldReader {
   array<T>(minItemBytes: number, readItem: () => T): T[] {
     const count = this.flexible ? this.compactLength() : this.int32()
     if (count < 0) this.fail('a list is null that must not be')
-    const remaining = this.bytes.length - this.position
-    if (count * minItemBytes > remaining) this.fail(`${remaining} bytes cannot hold a list of ${count}`)
+    if (count * minItemBytes > this.remaining) this.fail(`${this.remaining} bytes cannot hold a list of ${count}`)
     const items: T[] = []
     for (let i = 0; i < count; i++) items.push(readItem())
     return items
@@ -164,6 +163,11 @@ export class FieldReader {
     }
   }
 
+  /** Bytes that are left. */
+  get remaining(): number {
+    return this.bytes.length - this.position
+  }
+
   /** Gives up. */
   fail(why: string): never {
     throw new VarveError(
@@ -174,7 +178,7 @@ export class FieldReader {
 
   private advance(size: number): number {
     const start = this.position
-    if (size > this.bytes.length - start) this.fail(`it ends within a field of ${size} bytes`)
+    if (size > this.remaining) this.fail(`it ends within a field of ${size} bytes`)
     this.position += size
     return start
   }
