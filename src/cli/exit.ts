@@ -15,6 +15,7 @@ export const ExitCode = {
 /** Errors of the engine that are not plain failures. */
 const EXIT_CODES: { [code in ErrorCode]?: number } = {
   UNKNOWN_TOPIC_OR_PARTITION: ExitCode.missing,
+  GROUP_ID_NOT_FOUND: ExitCode.missing,
   INVALID_TOPIC_EXCEPTION: ExitCode.usage,
 }
 

@@ -3,6 +3,10 @@ import { Command } from 'commander'
 import { registerAppend } from './append.ts'
 import { registerBench } from './bench.ts'
 import { registerDump } from './dump.ts'
+import { registerGroupDelete } from './group-delete.ts'
+import { registerGroupDescribe } from './group-describe.ts'
+import { registerGroupList } from './group-list.ts'
+import { registerGroupReset } from './group-reset.ts'
 import { registerRead } from './read.ts'
 import { registerReplay } from './replay.ts'
 import { registerTopicAdopt } from './topic-adopt.ts'
@@ -40,6 +44,13 @@ Examples:
   varve topic alter orders -c retention.ms=86400000
 `
 
+const GROUP_HELP = `
+Examples:
+  varve group list
+  varve group describe billing
+  varve group reset billing --to-earliest --execute
+`
+
 /** Builds the whole command line. */
 export function createProgram(): Command {
   const program = new Command('varve')
@@ -59,6 +70,12 @@ export function createProgram(): Command {
   registerTopicAlter(topic)
   registerTopicDelete(topic)
   registerTopicAdopt(topic)
+  const group = program.command('group').alias('groups')
+  group.description('list, describe, reset and delete consumer groups').addHelpText('after', GROUP_HELP)
+  registerGroupList(group)
+  registerGroupDescribe(group)
+  registerGroupReset(group)
+  registerGroupDelete(group)
   registerAppend(program)
   registerRead(program)
   registerReplay(program)

@@ -25,6 +25,11 @@ export function bytesColumn<T>(head: string, cell: (row: T) => number): Column<T
   return { head, cell, shown: (row) => formatBytes(cell(row)), align: 'right' }
 }
 
+/** Tells the lines of two tables apart where headings do not. */
+export function kindColumn(kind: string): Column<unknown>[] {
+  return output.isTerminal ? [] : [textColumn('', () => kind)]
+}
+
 /** A table without lines around its cells. */
 export const PLAIN = {
   top: '',

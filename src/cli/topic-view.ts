@@ -2,7 +2,7 @@ import type { TopicDescription } from '../client/varve.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
 import { output } from './output.ts'
 import { formatSetting } from './settings.ts'
-import { bytesColumn, countColumn, printTable, textColumn, type Column } from './table.ts'
+import { bytesColumn, countColumn, kindColumn, printTable, textColumn, type Column } from './table.ts'
 import { countOf, formatBytes } from './units.ts'
 
 /** Offsets from the first to the last of a topic: its records, and the gaps that recoveries and compaction leave. */
@@ -60,11 +60,6 @@ const settingColumns: Column<Setting>[] = [
   textColumn('value', ([, value]) => formatSetting(value)),
   textColumn('', (setting) => (isDefault(setting) ? 'default' : 'set')),
 ]
-
-/** Tells the lines of two tables apart where headings do not. */
-function kindColumn(kind: string): Column<unknown>[] {
-  return output.isTerminal ? [] : [textColumn('', () => kind)]
-}
 
 /** `1,707 records, 1.1 MB` */
 export function describeContent(topic: TopicDescription): string {

@@ -74,22 +74,23 @@ function checkMapKey(call: string, key: string): number {
   )
 }
 
-function checkPlace(call: string, place: ReadPosition): ReadPosition {
+/** @throws TypeError or RangeError naming the option */
+export function checkPlace(call: string, place: ReadPosition, option = 'from'): ReadPosition {
   if (place === 'earliest' || place === 'latest') return place
   if (typeof place === 'number' && Number.isSafeInteger(place) && place >= 0) return place
   const isTime = typeof place === 'object' && place !== null && 'timestamp' in place
-  if (isTime) return checkTime(call, place)
+  if (isTime) return checkTime(call, place, option)
   const kinds = "'earliest', 'latest', an offset of at least 0, { timestamp: ms } or a map of these by partition"
   const advice = (place as unknown) instanceof Date ? ': say { timestamp: date.getTime() }' : ''
-  throw notInRange(place, `${call}: 'from' must be ${kinds}, not ${show(place)}${advice}`)
+  throw notInRange(place, `${call}: '${option}' must be ${kinds}, not ${show(place)}${advice}`)
 }
 
-function checkTime(call: string, place: { timestamp: number }): ReadPosition {
+function checkTime(call: string, place: { timestamp: number }, option: string): ReadPosition {
   const { timestamp, ...others } = place
   const [stray] = Object.keys(others)
-  if (stray !== undefined) throw new TypeError(`${call}: 'from' has a key '${stray}' beside 'timestamp'`)
+  if (stray !== undefined) throw new TypeError(`${call}: '${option}' has a key '${stray}' beside 'timestamp'`)
   if (typeof timestamp === 'number' && Number.isFinite(timestamp)) return place
-  const must = "'timestamp' in 'from' must be a number of milliseconds since the epoch"
+  const must = `'timestamp' in '${option}' must be a number of milliseconds since the epoch`
   throw notInRange(timestamp, `${call}: ${must}, not ${show(timestamp)}`)
 }
 

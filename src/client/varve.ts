@@ -11,7 +11,13 @@ import type { TopicConfig } from '../engine/topic-config.ts'
 import type { AppendOptions, Topic } from '../engine/topic.ts'
 import { VarveError } from '../errors.ts'
 import { checkOptions, integer, notInRange, show } from '../options.ts'
+import type { TopicPartition } from '../group/assignors/assignor.ts'
+import { GroupCoordinator } from '../group/coordinator.ts'
 import { BatchReader } from './batch-reader.ts'
+import { consumerSettings, type ConsumerOptions } from './consumer-options.ts'
+import { Consumer } from './consumer.ts'
+import { GroupAdmin, type GroupDescription, type GroupListing, type PartitionLag } from './group-admin.ts'
+import type { OffsetReset, ResetOptions } from './offset-reset.ts'
 import { startingPlaces, type ReadOptions } from './read-options.ts'
 import { BatchIterator, RecordIterator, TimeOrderIterator } from './record-iterator.ts'
 
@@ -44,9 +50,15 @@ export interface TopicDescription {
  */
 export class Varve implements AsyncDisposable {
   private readonly admin: TopicAdmin
+  private readonly coordinator: GroupCoordinator
+  private readonly groups: GroupAdmin
+  private readonly consumers = new Set<Consumer>()
+  private closing: Promise<void> | null = null
 
   private constructor(private readonly engine: LogEngine) {
     this.admin = new TopicAdmin(engine)
+    this.coordinator = new GroupCoordinator(engine)
+    this.groups = new GroupAdmin(engine, this.coordinator)
   }
 
   /**
@@ -76,6 +88,8 @@ export class Varve implements AsyncDisposable {
    * @throws VarveError TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, UNSUPPORTED_COMPRESSION_TYPE
    */
   async createTopic(options: CreateTopicOptions): Promise<TopicDescription> {
+    // one of that name that was deleted may have left offsets, if a stop came between
+    if (isNamed(options)) await this.coordinator.forgetTopic(options.name)
     return describe(await this.admin.create(options))
   }
 
@@ -131,6 +145,7 @@ export class Varve implements AsyncDisposable {
   async deleteTopic(name: string): Promise<void> {
     checkName('deleteTopic', name)
     await this.admin.delete(name)
+    await this.coordinator.forgetTopic(name)
   }
 
   /**
@@ -219,6 +234,79 @@ export class Varve implements AsyncDisposable {
     return new BatchIterator(this.reader('readBatches', topic, options))
   }
 
+  /**
+   * Makes a consumer: a member of a group that shares the partitions of some topics. It joins when it is first consumed.
+   *
+   * @throws TypeError or RangeError for wrong options; VarveError UNKNOWN_TOPIC_OR_PARTITION, READ_ONLY
+   */
+  consumer(options: ConsumerOptions): Consumer {
+    this.engine.throwIfNotWritable()
+    const settings = consumerSettings(options)
+    for (const name of settings.topics) refuseInternal(this.topic('consumer', name).name)
+    settings.signal?.throwIfAborted()
+    const consumer = new Consumer(this.engine, this.coordinator, settings, (closed) => this.consumers.delete(closed))
+    this.consumers.add(consumer)
+    return consumer
+  }
+
+  /** All consumer groups: those that have members, and those that anything is kept of. */
+  async listGroups(): Promise<GroupListing[]> {
+    return this.groups.list()
+  }
+
+  /**
+   * Describes a group: its members, what they own, and how far it has come. Beside another process that writes: as that has
+   * stored it last.
+   *
+   * @throws VarveError GROUP_ID_NOT_FOUND; CORRUPT_MESSAGE when what is kept of the group is damaged
+   */
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    checkGroupId('describeGroup', groupId)
+    return this.groups.describe(groupId)
+  }
+
+  /**
+   * How far a group lags behind, for each partition that it consumes or has committed of.
+   *
+   * @throws what `describeGroup` throws
+   */
+  async lag(groupId: string): Promise<PartitionLag[]> {
+    checkGroupId('lag', groupId)
+    return this.groups.lag(groupId)
+  }
+
+  /**
+   * Has a group without members go on elsewhere; a group that there is not yet begins there. Out of range means the nearest
+   * edge. Only says what would be done unless `dryRun` is false.
+   *
+   * @throws TypeError or RangeError for wrong options
+   * @throws VarveError NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND, UNKNOWN_TOPIC_OR_PARTITION
+   */
+  async resetOffsets(groupId: string, options: ResetOptions): Promise<OffsetReset[]> {
+    checkGroupId('resetOffsets', groupId)
+    return this.groups.reset(groupId, options)
+  }
+
+  /**
+   * Deletes a group that has no members, with its offsets: one of that id begins anew.
+   *
+   * @throws VarveError NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND
+   */
+  async deleteGroup(groupId: string): Promise<void> {
+    checkGroupId('deleteGroup', groupId)
+    await this.groups.delete(groupId)
+  }
+
+  /**
+   * Deletes what a group has committed of some partitions.
+   *
+   * @throws VarveError GROUP_SUBSCRIBED_TO_TOPIC, GROUP_ID_NOT_FOUND
+   */
+  async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    checkGroupId('deleteOffsets', groupId)
+    await this.groups.deleteOffsets(groupId, partitions)
+  }
+
   /** Where each partition of a topic begins and ends now. */
   offsets(topic: string): PartitionOffsets[] {
     return this.topic('offsets', topic).partitions.map((partition) => partition.offsets())
@@ -235,13 +323,21 @@ export class Varve implements AsyncDisposable {
   }
 
   /**
-   * Finishes what was handed in, makes it durable, and gives the directory back. Afterwards every call fails with
-   * CLOSED; readers that follow end with CLOSED. Closing twice is fine.
+   * Closes the consumers, finishes what was handed in, makes it durable, and gives the directory back. Afterwards every
+   * call fails with CLOSED; readers that follow end with CLOSED. Closing twice is fine.
    *
    * @throws VarveError KAFKA_STORAGE_ERROR when not everything could be made durable; the directory is given back all the same
    */
   close(): Promise<void> {
-    return this.engine.close()
+    this.closing ??= this.shutDown()
+    return this.closing
+  }
+
+  private async shutDown(): Promise<void> {
+    const closed = await Promise.allSettled([...this.consumers].map((consumer) => consumer.close()))
+    this.coordinator.close()
+    await this.engine.close()
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -269,6 +365,16 @@ export class Varve implements AsyncDisposable {
       options,
     )
   }
+}
+
+function checkGroupId(call: string, groupId: unknown): void {
+  if (typeof groupId === 'string' && groupId !== '') return
+  throw new TypeError(`${call}: the group's id must be a string that is not empty, not ${show(groupId)}`)
+}
+
+/** Whether there is a name that could be one: whatever else is wrong is for others to say. */
+function isNamed(options: unknown): options is { name: string } {
+  return typeof (options as { name?: unknown } | null)?.name === 'string'
 }
 
 function checkName(call: string, name: unknown): void {

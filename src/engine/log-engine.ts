@@ -11,7 +11,7 @@ import { mapBounded } from './bounded-map.ts'
 import { Catalog, CATALOG_TOPIC } from './catalog.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { findUnknownDirectories, partitionDirectory, type UnknownDirectory } from './layout.ts'
-import { openChecks, type RecoveryReport, type VarveOptions } from './open-options.ts'
+import { openChecks, type GroupOptions, type RecoveryReport, type VarveOptions } from './open-options.ts'
 import { PartitionOpener } from './partition-opener.ts'
 import type { Partition } from './partition.ts'
 import { PendingBytes } from './pending-bytes.ts'
@@ -94,6 +94,10 @@ export class LogEngine {
       await lock?.release().catch(() => {})
       throw storageError(error, `open '${directory}'`, { path: directory })
     }
+  }
+
+  get groupOptions(): GroupOptions | undefined {
+    return this.options.groups
   }
 
   get readOnly(): boolean {

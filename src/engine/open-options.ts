@@ -6,6 +6,28 @@ import { flushCheck, type Flush } from './flush.ts'
 import type { UnknownDirectory } from './layout.ts'
 import type { TopicFunctions } from './topic.ts'
 
+/** The limits of consumer groups. */
+export interface GroupOptions {
+  /**
+   * How long the first rebalance of a group without members waits for more of them. Milliseconds, at least 0. Default 0;
+   * Kafka's is 3,000.
+   */
+  initialRebalanceDelayMs?: number
+  /** The least `sessionTimeoutMs` of a member. Milliseconds, at least 1. Default 6,000. */
+  minSessionTimeoutMs?: number
+  /** The greatest `sessionTimeoutMs` of a member. Milliseconds. Default 30 minutes. */
+  maxSessionTimeoutMs?: number
+  /** Members of one group. At least 1. Default 1,000. */
+  maxSize?: number
+  /** The most text that may go with a committed offset. Bytes of UTF-8. Default 4,096. */
+  maxMetadataBytes?: number
+  /**
+   * How long committed offsets are kept of a group that has no members. Milliseconds; -1, the default, keeps them for ever:
+   * Kafka's 7 days would make a program that rests for longer begin anew.
+   */
+  offsetsRetentionMs?: number
+}
+
 /** Options of `Varve.open`. */
 export interface VarveOptions {
   /** Where everything is kept; created when it is not there. */
@@ -18,6 +40,8 @@ export interface VarveOptions {
   maxPendingBytes?: number
   /** How often retention looks for what may go. Milliseconds, at least 1. Default 5 minutes. */
   retentionCheckMs?: number
+  /** The limits of consumer groups. */
+  groups?: GroupOptions
   /** By topic: the value codecs and partitioners that are code of this program, and so are not stored. */
   topics?: { [topic: string]: TopicFunctions }
   /** Default: the file system. */
@@ -53,6 +77,7 @@ export const openChecks: Record<string, Check> = {
   readOnly: boolean,
   maxPendingBytes: integer(1),
   retentionCheckMs: integer(1, 2 ** 31 - 1),
+  groups: checkGroups,
   topics: checkFunctions,
   storage: withMethods('openFile', 'readFile', 'list', 'lockDirectory'),
   clock: withMethods('now', 'monotonicMs', 'setTimer', 'defer', 'hold'),
@@ -62,6 +87,20 @@ export const openChecks: Record<string, Check> = {
 const functionChecks: { [K in keyof TopicFunctions]-?: Check } = {
   valueCodec: withMethods('encode', 'decode'),
   partitioner: (value) => (typeof value === 'function' ? null : 'must be a function (key, partitions) => partition'),
+}
+
+const groupChecks: { [K in keyof GroupOptions]-?: Check } = {
+  initialRebalanceDelayMs: integer(0),
+  minSessionTimeoutMs: integer(1),
+  maxSessionTimeoutMs: integer(1),
+  maxSize: integer(1),
+  maxMetadataBytes: integer(0),
+  offsetsRetentionMs: integer(-1),
+}
+
+function checkGroups(groups: unknown): string | null {
+  checkOptions('Varve.open: groups', groups, groupChecks)
+  return null
 }
 
 function checkFunctions(topics: unknown): string | null {

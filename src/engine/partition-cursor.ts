@@ -24,11 +24,13 @@ export class PartitionCursor {
   /**
    * @param offset    the next offset to read
    * @param endOffset where to stop; Infinity to go on with whatever is visible
+   * @param maxReadBytes of one read, of which two are held while reading goes on; a larger batch is read all the same
    */
   constructor(
     readonly partition: Partition,
     public offset: number,
     readonly endOffset: number,
+    private readonly maxReadBytes = MAX_READ_BYTES,
   ) {}
 
   /** The next batch if it has been read already, else null: call `fill` and ask again. */
@@ -81,10 +83,10 @@ export class PartitionCursor {
       this.slice = null
       return false
     }
-    this.readBytes = Math.min(this.readBytes * 4, MAX_READ_BYTES)
+    this.readBytes = Math.min(this.readBytes * 4, this.maxReadBytes)
     // looking ahead pays only where reading goes on for long
     if (
-      this.readBytes === MAX_READ_BYTES &&
+      this.readBytes === this.maxReadBytes &&
       next.fault === null &&
       next.nextOffset < Math.min(this.endOffset, this.partition.highWatermark)
     ) {

@@ -1,31 +1,14 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
+import { runProgram } from '../helpers/run-program.ts'
 
 const root = new URL('../..', import.meta.url).pathname
-const run = promisify(execFile)
 
 /** The blocks of one language in README.md, in order. */
 async function blocks(language: string): Promise<string[]> {
   const page = await readFile(join(root, 'README.md'), 'utf8')
   return [...page.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map((match) => match[1])
-}
-
-/** Runs JavaScript as a program of its own, with `varve` being the sources here. */
-async function runProgram(source: string): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'varve-readme-'))
-  try {
-    const program = join(directory, 'program.mjs')
-    await writeFile(program, source.replaceAll("'varve'", `'${root}src/index.ts'`))
-    const tsx = new URL(import.meta.resolve('tsx')).href
-    const { stdout } = await run(process.execPath, ['--import', tsx, program], { cwd: directory, timeout: 30_000 })
-    return stdout
-  } finally {
-    await rm(directory, { recursive: true })
-  }
 }
 
 test('the first program of the README runs as it is printed', async () => {

@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import { directoryOption, jsonOption } from './arguments.ts'
+import { confirm, requireConfirmable } from './confirm.ts'
+import { withLog } from './log-access.ts'
+import { output } from './output.ts'
+import { countOf } from './units.ts'
+
+interface DeleteOptions {
+  directory: string
+  topic?: string
+  yes?: boolean
+  json?: boolean
+}
+
+const EXAMPLES = `
+A group of that id begins anew; of a group that has members nothing is deleted.
+Asks before it deletes. Where there is no terminal to ask on, it deletes only
+with --yes.
+
+Examples:
+  varve group delete billing
+  varve group delete billing --topic orders --yes
+`
+
+/** `varve group delete` */
+export function registerGroupDelete(group: Command): void {
+  group
+    .command('delete <group>')
+    .description('forget a group and its place, or its place in one topic')
+    .option('-t, --topic <topic>', 'forget only what it has committed of this topic')
+    .option('-y, --yes', 'do not ask')
+    .addOption(directoryOption())
+    .addOption(jsonOption('print { group, topic, partitions, deleted } as JSON'))
+    .addHelpText('after', EXAMPLES)
+    .action(deleteGroup)
+}
+
+async function deleteGroup(groupId: string, { directory, topic, yes, json }: DeleteOptions): Promise<void> {
+  const what = topic === undefined ? `group '${groupId}'` : `what group '${groupId}' has committed of topic '${topic}'`
+  requireConfirmable(`deleting ${what}`, yes)
+  const partitions = await withLog(directory, 'write', async (log) => {
+    const { offsets } = await log.describeGroup(groupId)
+    const committed = offsets.filter((each) => each.committed !== null && (topic === undefined || each.topic === topic))
+    if (!yes) await confirm(`Delete ${what} (${countOf(committed.length, 'committed offset')})?`)
+    if (topic === undefined) await log.deleteGroup(groupId)
+    else if (committed.length > 0) await log.deleteOffsets(groupId, committed)
+    return committed.length
+  })
+  if (json) void output.json({ group: groupId, topic: topic ?? null, partitions, deleted: true })
+  else void output.line(`deleted ${what} (${countOf(partitions, 'committed offset')})`)
+}

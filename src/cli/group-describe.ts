@@ -1,0 +1,77 @@
+import type { Command } from 'commander'
+import type { GroupDescription, GroupMember } from '../client/group-admin.ts'
+import { directoryOption, jsonOption } from './arguments.ts'
+import { withLog } from './log-access.ts'
+import { output } from './output.ts'
+import { printTable, textColumn, countColumn, kindColumn, type Column } from './table.ts'
+import { countOf, formatCount, formatSeconds } from './units.ts'
+import { safeText } from './values.ts'
+
+type Offsets = GroupDescription['offsets'][number]
+
+const EXAMPLES = `
+Beside a live writer it shows what that has stored last: the members of the last
+stable generation, and the committed offsets. "age" is that of the oldest record
+that is not processed.
+
+Examples:
+  varve group describe billing
+  varve group describe billing --json
+  varve group describe billing | grep ^offset | cut -f 2-5
+`
+
+/** `varve group describe` */
+export function registerGroupDescribe(group: Command): void {
+  group
+    .command('describe <group>')
+    .description('show the members of a group, what they own, and how far it has come')
+    .addOption(directoryOption())
+    .addOption(jsonOption('print the description as JSON'))
+    .addHelpText('after', EXAMPLES)
+    .action(describeGroup)
+}
+
+async function describeGroup(groupId: string, options: { directory: string; json?: boolean }): Promise<void> {
+  const group = await withLog(options.directory, 'read', (log) => log.describeGroup(groupId))
+  if (options.json) return void output.json(group)
+  const { state, generation, assignor, members, offsets } = group
+  if (output.isTerminal) {
+    const by = assignor === null ? '' : `, assigned by ${assignor}`
+    const lag = offsets.reduce((sum, each) => sum + each.lag, 0)
+    const idle = members.filter(({ assignment }) => assignment.length === 0).length
+    const count = `${countOf(members.length, 'member')}${idle > 0 ? ` (${formatCount(idle)} idle)` : ''}`
+    void output.line(
+      `${safeText(groupId)}: ${state}, generation ${generation}${by}, ${count}, ${countOf(lag, 'record')} behind\n`,
+    )
+  }
+  if (members.length > 0) printTable([...kindColumn('member'), ...memberColumns], members)
+  if (output.isTerminal && members.length > 0) void output.line('')
+  printTable([...kindColumn('offset'), ...offsetColumns], offsets)
+}
+
+const memberColumns: Column<GroupMember>[] = [
+  textColumn('member', ({ memberId }) => safeText(memberId)),
+  textColumn('instance', ({ instanceId }) => safeText(instanceId ?? '')),
+  textColumn('host', ({ clientHost }) => safeText(clientHost)),
+  textColumn('partitions', ({ assignment }) =>
+    assignment.length === 0 ? '(idle)' : assignment.map(({ topic, partition }) => `${topic}-${partition}`).join(' '),
+  ),
+]
+
+const offsetColumns: Column<Offsets>[] = [
+  textColumn('topic', ({ topic }) => topic),
+  countColumn('partition', ({ partition }) => partition),
+  { head: 'committed', cell: ({ committed }) => committed ?? '', shown: showCommitted, align: 'right' },
+  countColumn('end', ({ end }) => end),
+  countColumn('lag', ({ lag }) => lag),
+  { head: 'age', cell: ({ oldestTimestamp }) => oldestTimestamp ?? '', shown: showAge, align: 'right' },
+  textColumn('owner', ({ owner }) => safeText(owner ?? '')),
+]
+
+function showCommitted({ committed }: Offsets): string {
+  return committed === null ? '-' : formatCount(committed)
+}
+
+function showAge({ oldestTimestamp }: Offsets): string {
+  return oldestTimestamp === null ? '' : formatSeconds(Math.max(0, Date.now() - oldestTimestamp) / 1000)
+}

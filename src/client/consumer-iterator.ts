@@ -1,0 +1,175 @@
+import type { ConsumerRecord } from '../codec/record.ts'
+import type { RecordBatch } from '../codec/stored-batch.ts'
+import type { ConsumerCore } from './consumer-core.ts'
+import type { Claim } from './fetcher.ts'
+
+const DONE: IteratorResult<never> = { value: undefined, done: true }
+
+/** The rest of the program has its turn at least this often, also where the loop never waits. */
+const MAX_TURN_MS = 10
+
+/**
+ * Consumes batch by batch: asking for the next item says that the one before is processed. Ends when the consumer does,
+ * and when the loop is left; then what the loop was at is not processed, and comes again.
+ */
+abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
+  protected claim: Claim | null = null
+  private isEnded = false
+  private turnStartMs = 0
+  private last: Promise<unknown> = Promise.resolve()
+
+  /** @param onEnd called once, when nothing more is taken */
+  constructor(
+    protected readonly core: ConsumerCore,
+    private readonly onEnd: () => void,
+  ) {}
+
+  /** Begins a batch that was taken. */
+  protected abstract begin(claim: Claim): void
+  /** What was given out last is processed. */
+  protected abstract settle(claim: Claim): void
+  /** The next item of what was taken, or null when it is used up. */
+  protected abstract following(): T | null
+  /** The first record of what was taken that was not given out. */
+  protected abstract rest(): ConsumerRecord | null
+
+  next(): Promise<IteratorResult<T>> {
+    const { claim } = this
+    if (claim !== null && !claim.assigned.isInterrupted) {
+      this.settle(claim)
+      const value = this.following()
+      if (value !== null) return Promise.resolve({ value, done: false })
+    }
+    // calls that come while one waits are served in order
+    const step = this.last.then(() => this.advance())
+    this.last = step.catch(() => {})
+    return step
+  }
+
+  async return(): Promise<IteratorResult<T>> {
+    const { claim } = this
+    if (claim !== null) {
+      this.claim = null
+      const { assigned } = claim
+      if (!assigned.isMoved) assigned.readFrom(assigned.processedOffset)
+      this.core.release(assigned)
+    }
+    this.end()
+    return DONE
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  private async advance(): Promise<IteratorResult<T>> {
+    const { core } = this
+    const { clock } = core.engine
+    const { signal } = core.ended
+    try {
+      for (;;) {
+        if (this.isEnded) return DONE
+        const value = this.claim === null || this.claim.assigned.isInterrupted ? null : this.following()
+        if (value !== null) return { value, done: false }
+        this.giveBack()
+        core.lastPollMs = clock.monotonicMs()
+        if (core.lastPollMs - this.turnStartMs > MAX_TURN_MS) await this.nextTurn()
+        const claim = core.fetcher.take() ?? (await core.fetcher.next(signal))
+        if (claim === null || signal.aborted) {
+          if (claim !== null) core.release(claim.assigned)
+          core.throwIfFailed()
+          this.end()
+          return DONE
+        }
+        this.claim = claim
+        this.begin(claim)
+      }
+    } catch (error) {
+      this.end()
+      throw error
+    }
+  }
+
+  /** Gives back what was taken, and what is left of it. */
+  private giveBack(): void {
+    const { claim } = this
+    if (claim === null) return
+    const { assigned } = claim
+    if (assigned.isInterrupted && !assigned.isMoved && !assigned.isLost) this.settle(claim)
+    const rest = this.rest()
+    this.claim = null
+    this.core.release(assigned, rest)
+  }
+
+  private async nextTurn(): Promise<void> {
+    const { clock } = this.core.engine
+    await new Promise<void>((resolve) => clock.defer(resolve))
+    this.turnStartMs = clock.monotonicMs()
+  }
+
+  private end(): void {
+    if (this.isEnded) return
+    this.isEnded = true
+    this.onEnd()
+  }
+}
+
+/** The records that a consumer is given, one at a time. */
+export class ConsumedRecords extends ClaimIterator<ConsumerRecord> {
+  private records: ConsumerRecord[] = []
+  private index = 0
+
+  protected begin({ assigned, batch }: Claim): void {
+    this.index = 0
+    this.records = []
+    try {
+      this.records = batch.records()
+    } catch (error) {
+      // a batch that cannot be decoded is not passed over in silence
+      this.claim = null
+      assigned.readFrom(assigned.processedOffset)
+      this.core.release(assigned)
+      throw error
+    }
+  }
+
+  protected settle({ assigned, batch }: Claim): void {
+    const { records, index } = this
+    // offsets at the end of a batch may have no record any more
+    if (index === records.length) assigned.processedOffset = batch.lastOffset + 1
+    else if (index > 0) assigned.processedOffset = records[index - 1].offset + 1
+    if (this.core.commitsItself) this.core.committer.request()
+  }
+
+  protected following(): ConsumerRecord | null {
+    return this.index < this.records.length ? this.records[this.index++] : null
+  }
+
+  protected rest(): ConsumerRecord | null {
+    return this.index < this.records.length ? this.records[this.index] : null
+  }
+}
+
+/** The batches that a consumer is given. */
+export class ConsumedBatches extends ClaimIterator<RecordBatch> {
+  private batch: RecordBatch | null = null
+
+  protected begin({ batch }: Claim): void {
+    this.batch = batch
+  }
+
+  protected settle({ assigned, batch }: Claim): void {
+    if (this.batch === null) assigned.processedOffset = batch.lastOffset + 1
+    if (this.core.commitsItself) this.core.committer.request()
+  }
+
+  protected following(): RecordBatch | null {
+    const { batch } = this
+    this.batch = null
+    return batch
+  }
+
+  protected rest(): ConsumerRecord | null {
+    return this.batch?.records(1)[0] ?? null
+  }
+}

@@ -1,0 +1,119 @@
+import type { ConsumerRecord } from '../codec/record.ts'
+import { VarveError } from '../errors.ts'
+import type { ConsumerCore } from './consumer-core.ts'
+import type { Claim } from './fetcher.ts'
+
+/** Told to a handler beside the record. */
+export interface HandlerContext {
+  /** Aborts when the record's partition was taken away, or the time to close is over: whatever is done now is in vain. */
+  readonly signal: AbortSignal
+}
+
+/** Processes one record; the next one of its partition comes when what it returns has resolved. */
+export type RecordHandler = (record: ConsumerRecord, context: HandlerContext) => unknown
+
+/** The rest of the program has its turn at least this often, also where no handler ever waits. */
+const MAX_TURN_MS = 10
+
+/** Hands records to a handler, several partitions at a time and each in order, and has those committed that it is done with. */
+export class RecordRunner {
+  private readonly stop = new AbortController()
+  private turnStartMs = 0
+
+  constructor(
+    private readonly core: ConsumerCore,
+    private readonly handler: RecordHandler,
+    private readonly concurrency: number,
+  ) {}
+
+  /**
+   * Resolves when `signal` aborts, after the records that are being handled.
+   *
+   * @throws VarveError HANDLER_FAILED; what reading throws
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const end = () => this.end()
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
+    try {
+      const workers = Array.from({ length: this.concurrency }, () => this.work())
+      const results = await Promise.allSettled(workers)
+      for (const result of results) if (result.status === 'rejected') throw result.reason
+    } finally {
+      signal.removeEventListener('abort', end)
+    }
+  }
+
+  private end(): void {
+    this.stop.abort()
+    this.core.fetcher.interrupt()
+  }
+
+  private async work(): Promise<void> {
+    const { core, stop } = this
+    try {
+      for (;;) {
+        const claim = core.fetcher.take() ?? (await core.fetcher.next(stop.signal))
+        if (claim === null) return
+        await this.handle(claim)
+        if (core.engine.clock.monotonicMs() - this.turnStartMs > MAX_TURN_MS) await this.nextTurn()
+      }
+    } catch (error) {
+      // the others stop after the records that they are at
+      this.end()
+      throw error
+    }
+  }
+
+  private async handle({ assigned, batch }: Claim): Promise<void> {
+    const { core, handler } = this
+    const { committer } = core
+    const { context } = assigned
+    // what was left unprocessed before, for the next taker
+    let rest: ConsumerRecord | null = null
+    core.lastPollMs = core.engine.clock.monotonicMs()
+    try {
+      if (this.stop.signal.aborted) assigned.isInterrupted = true
+      for (const record of batch) {
+        if (assigned.isInterrupted) {
+          rest = record
+          return
+        }
+        rest = record
+        const result = handler(record, context)
+        if (isThenable(result)) await result
+        rest = null
+        if (assigned.isMoved || assigned.isLost) continue
+        assigned.processedOffset = record.offset + 1
+        committer.request()
+      }
+      // offsets at the end of a batch may have no record any more
+      if (!assigned.isMoved && !assigned.isLost) assigned.processedOffset = batch.lastOffset + 1
+    } catch (error) {
+      if (rest !== null) throw handlerFailed(rest, error)
+      // a batch that cannot be decoded is not passed over in silence
+      if (!assigned.isMoved) assigned.readFrom(assigned.processedOffset)
+      throw error
+    } finally {
+      core.release(assigned, rest)
+    }
+  }
+
+  private async nextTurn(): Promise<void> {
+    const { clock } = this.core.engine
+    await new Promise<void>((resolve) => clock.defer(resolve))
+    this.turnStartMs = clock.monotonicMs()
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+function handlerFailed({ topic, partition, offset }: ConsumerRecord, cause: unknown): VarveError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const message =
+    `the handler failed at offset ${offset} of ${topic}-${partition}: ${reason}; what came before is committed, ` +
+    'and this record comes again when you run again'
+  return new VarveError('HANDLER_FAILED', message, { details: { topic, partition, offset }, cause })
+}

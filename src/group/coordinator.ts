@@ -1,0 +1,350 @@
+import { VarveError, type ErrorCode } from '../errors.ts'
+import { OFFSETS_TOPIC } from '../engine/internal-topics.ts'
+import type { LogEngine } from '../engine/log-engine.ts'
+import type { GroupOptions } from '../engine/open-options.ts'
+import { TopicAdmin, type CreateTopicOptions } from '../engine/topic-admin.ts'
+import type { TopicPartition } from './assignors/assignor.ts'
+import { committedPartitions, GroupLog, type GroupImage } from './group-log.ts'
+import type {
+  GroupLimits,
+  JoinRequest,
+  JoinResponse,
+  LeaveResponse,
+  MemberClaim,
+  SyncRequest,
+  SyncResponse,
+} from './group.ts'
+import { LiveGroup } from './live-group.ts'
+import { offsetsPartitionFor } from './offsets-partition.ts'
+
+/** Kafka's number of partitions of `__consumer_offsets`: a group's is chosen by the hash of its id. */
+const OFFSETS_PARTITIONS = 50
+
+/** Small segments, because what they hold is soon superseded, and read whole when a group is first used. */
+const OFFSETS_SPEC: CreateTopicOptions = {
+  name: OFFSETS_TOPIC,
+  partitions: OFFSETS_PARTITIONS,
+  segmentBytes: 16 * 1024 * 1024,
+  valueCodec: 'bytes',
+  partitioner: 'murmur2',
+}
+
+const DEFAULTS: Required<GroupOptions> = {
+  initialRebalanceDelayMs: 0,
+  minSessionTimeoutMs: 6_000,
+  maxSessionTimeoutMs: 1_800_000,
+  maxSize: 1_000,
+  maxMetadataBytes: 4_096,
+  offsetsRetentionMs: -1,
+}
+
+/** How often groups whose offsets have expired are looked for: Kafka's offsets.retention.check.interval.ms. */
+const EXPIRY_CHECK_MS = 600_000
+
+/** One offset to commit. */
+export interface OffsetCommit extends TopicPartition {
+  /** Of the next record to read. */
+  offset: number
+  /** Leader epoch of the record before it, or -1. */
+  leaderEpoch: number
+  metadata: string
+}
+
+/** What became of one offset that was to be committed. */
+export interface CommitResult extends TopicPartition {
+  error: VarveError | null
+}
+
+/** A commit from outside of any generation, which an empty group takes. */
+export const NO_MEMBER: MemberClaim = { memberId: '', instanceId: null, generation: -1 }
+
+/**
+ * The groups of one log: who is a member of which, who owns what, and how far each has come.
+ *
+ * Doors (the embedded consumer, a server) call it and translate its answers; the rules are in group-machine.ts, and what
+ * has to survive in `__consumer_offsets`, which is read when a group in it is first used.
+ */
+export class GroupCoordinator {
+  readonly limits: GroupLimits
+  private readonly options: Required<GroupOptions>
+  private readonly admin: TopicAdmin
+  private readonly logs = new Map<number, Promise<GroupLog>>()
+  private readonly live = new Map<string, LiveGroup>()
+  private cancelExpiry: (() => void) | null = null
+  private isClosed = false
+
+  constructor(private readonly engine: LogEngine) {
+    this.options = { ...DEFAULTS, ...definedOf(engine.groupOptions) }
+    this.limits = this.options
+    this.admin = new TopicAdmin(engine)
+    if (!engine.readOnly && this.options.offsetsRetentionMs >= 0) this.scheduleExpiry()
+  }
+
+  async join(groupId: string, request: Omit<JoinRequest, 'newMemberId'>): Promise<JoinResponse> {
+    const group = await this.use(groupId)
+    const unique = Buffer.from(this.engine.random.bytes(16)).toString('hex')
+    const newMemberId = `${request.instanceId ?? request.clientId}-${unique}`
+    return group.join({ ...request, newMemberId })
+  }
+
+  async sync(groupId: string, request: SyncRequest): Promise<SyncResponse> {
+    return (await this.use(groupId)).sync(request)
+  }
+
+  async heartbeat(groupId: string, claim: MemberClaim): Promise<ErrorCode | null> {
+    return (await this.use(groupId)).heartbeat(claim)
+  }
+
+  async leave(
+    groupId: string,
+    members: readonly { memberId: string; instanceId: string | null }[],
+  ): Promise<LeaveResponse> {
+    return (await this.use(groupId)).leave(members)
+  }
+
+  /** Calls `listener` when the group starts to rebalance; returns a function that takes this back. */
+  async onRebalance(groupId: string, listener: () => void): Promise<() => void> {
+    return (await this.use(groupId)).onRebalance(listener)
+  }
+
+  /**
+   * Commits offsets, all that can be: resolves when they are acknowledged as the flush mode promises.
+   *
+   * @returns one result for each, in order
+   * @throws VarveError UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS: nothing was committed
+   */
+  async commit(groupId: string, claim: MemberClaim, offsets: readonly OffsetCommit[]): Promise<CommitResult[]> {
+    this.engine.throwIfNotWritable()
+    const group = await this.use(groupId)
+    const refused = group.mayCommit(claim)
+    if (refused !== null) throw commitError(refused, groupId, claim)
+    const commitTimestampMs = this.engine.clock.now()
+    const results = offsets.map((commit) => ({ commit, error: this.checkCommit(groupId, commit) }))
+    const accepted = results.filter(({ error }) => error === null)
+    // handed over before anything is awaited: nobody can be fenced between the check and the place in the log
+    await group.log.commit(
+      groupId,
+      accepted.map(({ commit: { topic, partition, offset, leaderEpoch, metadata } }) => {
+        const committed = { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs: -1 }
+        return { topic, partition, committed }
+      }),
+    )
+    return results.map(({ commit: { topic, partition }, error }) => ({ topic, partition, error }))
+  }
+
+  private checkCommit(groupId: string, { topic, partition, offset, metadata }: OffsetCommit): VarveError | null {
+    const details = { topic, partition, offset }
+    const where = `offset ${offset} of ${topic}-${partition} for group '${groupId}'`
+    const bytes = Buffer.byteLength(metadata)
+    if (bytes > this.options.maxMetadataBytes) {
+      const message = `cannot commit ${where}: its metadata of ${bytes} bytes is longer than ${this.options.maxMetadataBytes}`
+      return new VarveError('OFFSET_METADATA_TOO_LARGE', message, { details })
+    }
+    try {
+      const { highWatermark } = this.engine.topic(topic).partition(partition)
+      if (offset <= highWatermark) return null
+      const message = `cannot commit ${where}: the partition ends at ${highWatermark}`
+      return new VarveError('OFFSET_OUT_OF_RANGE', message, { details })
+    } catch (error) {
+      if (error instanceof VarveError) return error
+      throw error
+    }
+  }
+
+  /** What is kept of a group, as it is now; undefined for a group that nothing is kept of. */
+  async image(groupId: string): Promise<GroupImage | undefined> {
+    const log = await this.groupLog(offsetsPartitionFor(groupId, OFFSETS_PARTITIONS), 'if there')
+    return log?.images.get(groupId)
+  }
+
+  /** The group as it is alive here, or undefined. */
+  liveGroup(groupId: string): LiveGroup | undefined {
+    return this.live.get(groupId)
+  }
+
+  /** The ids of all groups: those with members, and those that anything is kept of. */
+  async groupIds(): Promise<string[]> {
+    const ids = new Set([...this.live.values()].filter((group) => !group.isIdle).map(({ groupId }) => groupId))
+    for (const log of await this.allLogs()) for (const groupId of log.images.keys()) ids.add(groupId)
+    return [...ids].sort()
+  }
+
+  /**
+   * Deletes a group that has no members, and its offsets.
+   *
+   * @throws VarveError NON_EMPTY_GROUP, GROUP_ID_NOT_FOUND
+   */
+  async deleteGroup(groupId: string): Promise<void> {
+    this.engine.throwIfNotWritable()
+    const group = await this.use(groupId)
+    if (group.isIdle && !group.log.images.has(groupId)) throw notFound(groupId)
+    const refused = await group.delete()
+    if (refused === 'NON_EMPTY_GROUP') throw nonEmpty(groupId, group)
+    if (refused !== null) throw notFound(groupId)
+    // what cannot be deleted is there again at the next use
+    this.drop(group)
+    await group.log.deleteGroup(groupId)
+  }
+
+  /**
+   * Deletes committed offsets of a group.
+   *
+   * @throws VarveError GROUP_ID_NOT_FOUND; GROUP_SUBSCRIBED_TO_TOPIC where `isSubscribed` says so of a topic
+   */
+  async deleteOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+    isSubscribed: (topic: string) => boolean,
+  ): Promise<void> {
+    this.engine.throwIfNotWritable()
+    const group = await this.use(groupId)
+    if (!group.log.images.has(groupId)) throw notFound(groupId)
+    for (const { topic } of partitions) {
+      if (!isSubscribed(topic)) continue
+      const message = `a member of group '${groupId}' subscribes to topic '${topic}': close that consumer first`
+      throw new VarveError('GROUP_SUBSCRIBED_TO_TOPIC', message, { details: { topic } })
+    }
+    await group.log.deleteOffsets(groupId, partitions)
+  }
+
+  /** Forgets the offsets that any group has committed of a topic: one that gets its name later begins anew. */
+  async forgetTopic(topic: string): Promise<void> {
+    for (const log of await this.allLogs()) {
+      for (const [groupId, { offsets }] of log.images) {
+        const partitions = [...(offsets.get(topic)?.keys() ?? [])].map((partition) => ({ topic, partition }))
+        await log.deleteOffsets(groupId, partitions)
+      }
+    }
+  }
+
+  /** Deletes the offsets that have outlived their retention: only of groups without members, for as long as they have none. */
+  async expireOffsets(): Promise<void> {
+    const { offsetsRetentionMs } = this.options
+    if (offsetsRetentionMs < 0) return
+    const before = this.engine.clock.now() - offsetsRetentionMs
+    for (const log of await this.allLogs()) {
+      for (const [groupId, image] of log.images) {
+        const group = await this.use(groupId)
+        if (!group.isIdle) continue
+        const emptySince = image.stored?.currentStateTimestampMs
+        const expired = committedPartitions(image).filter(({ topic, partition }) => {
+          const { commitTimestampMs } = image.offsets.get(topic)!.get(partition)!
+          return Math.max(emptySince ?? 0, commitTimestampMs) < before
+        })
+        const isAll = expired.length === committedPartitions(image).length && (emptySince ?? 0) < before
+        if (isAll) await this.deleteGroup(groupId)
+        else await log.deleteOffsets(groupId, expired)
+      }
+    }
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.cancelExpiry?.()
+    for (const group of this.live.values()) group.close()
+  }
+
+  private scheduleExpiry(): void {
+    this.cancelExpiry = this.engine.clock.setTimer(EXPIRY_CHECK_MS, () => {
+      this.expireOffsets()
+        .catch((error: unknown) => {
+          if (!this.isClosed) process.emitWarning(error as Error)
+        })
+        .finally(() => {
+          if (!this.isClosed) this.scheduleExpiry()
+        })
+    })
+  }
+
+  /** The group, alive; made where there is none. */
+  private async use(groupId: string): Promise<LiveGroup> {
+    this.engine.throwIfNotWritable()
+    const log = await this.groupLog(offsetsPartitionFor(groupId, OFFSETS_PARTITIONS), 'make')
+    let group = this.live.get(groupId)
+    if (group === undefined) {
+      this.dropIdle()
+      group = new LiveGroup(groupId, log!, this.engine.clock, this.limits)
+      this.live.set(groupId, group)
+    }
+    return group
+  }
+
+  /** Groups that were only asked about must not pile up. */
+  private dropIdle(): void {
+    if (this.live.size < 1_000) return
+    for (const group of this.live.values()) if (group.isIdle) this.drop(group)
+  }
+
+  private drop(group: LiveGroup): void {
+    group.close()
+    if (this.live.get(group.groupId) === group) this.live.delete(group.groupId)
+  }
+
+  private async allLogs(): Promise<GroupLog[]> {
+    const topic = this.engine.topics.get(OFFSETS_TOPIC)
+    const logs = (topic?.partitions ?? []).map(({ partition }) => this.groupLog(partition, 'if there'))
+    return (await Promise.all(logs)).filter((log) => log !== null)
+  }
+
+  /** One partition of the internal topic, replayed; of a log that another process writes, up to what it has now. */
+  private async groupLog(index: number, otherwise: 'make' | 'if there'): Promise<GroupLog | null> {
+    const { engine } = this
+    engine.throwIfClosed()
+    const isThere = engine.topics.get(OFFSETS_TOPIC)?.partitions.some(({ partition }) => partition === index) ?? false
+    if (!isThere && otherwise === 'if there') return null
+    let loading = this.logs.get(index)
+    if (loading === undefined) {
+      loading = this.load(index)
+      this.logs.set(index, loading)
+      // what could not be made may be made later; what is damaged says so itself, each time
+      loading.catch(() => this.logs.delete(index))
+    }
+    const log = await loading
+    if (engine.readOnly) {
+      await engine.refresh([log.partition])
+      await log.replay()
+    }
+    return log
+  }
+
+  private async load(index: number): Promise<GroupLog> {
+    const { engine } = this
+    const partition = engine.readOnly
+      ? engine.topic(OFFSETS_TOPIC).partition(index)
+      : await this.admin.internalPartition(OFFSETS_SPEC, index)
+    const log = new GroupLog(partition, engine.clock)
+    await log.replay()
+    return log
+  }
+}
+
+function definedOf(options: GroupOptions | undefined): Partial<Required<GroupOptions>> {
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
+}
+
+/** The error for what names no group. */
+export function notFound(groupId: string): VarveError {
+  return new VarveError('GROUP_ID_NOT_FOUND', `there is no group '${groupId}': listGroups names those there are`)
+}
+
+/** The error for what only a group without members takes. */
+export function nonEmpty(groupId: string, { group }: LiveGroup): VarveError {
+  const { size } = group.members
+  const members = size === 1 ? 'a member' : `${size} members`
+  return new VarveError('NON_EMPTY_GROUP', `group '${groupId}' has ${members}: close its consumers first`)
+}
+
+function commitError(code: ErrorCode, groupId: string, { memberId, generation }: MemberClaim): VarveError {
+  const who = memberId === '' ? 'a commit from outside' : `member '${memberId}' of generation ${generation}`
+  const why: Partial<Record<ErrorCode, string>> = {
+    ILLEGAL_GENERATION: 'the group has rebalanced since: its partitions may have other owners now',
+    UNKNOWN_MEMBER_ID:
+      memberId === ''
+        ? 'it has members, and only they may commit: close its consumers first'
+        : 'it is no member any more: it left, or was not heard of in time',
+    FENCED_INSTANCE_ID: 'another member has taken its instanceId over',
+    REBALANCE_IN_PROGRESS: 'the group is rebalancing: commit again when that is over',
+  }
+  const message = `group '${groupId}' refuses ${who}: ${why[code] ?? code}; nothing was committed`
+  return new VarveError(code, message)
+}

@@ -1,0 +1,153 @@
+import type { Clock } from '../environment.ts'
+import { VarveError } from '../errors.ts'
+import type { AppendResult } from '../engine/append-chunk.ts'
+import { PartitionCursor } from '../engine/partition-cursor.ts'
+import type { Partition } from '../engine/partition.ts'
+import type { TopicPartition } from './assignors/assignor.ts'
+import type { GroupSnapshot } from './group.ts'
+import {
+  decodeOffsetsRecord,
+  encodeGroupKey,
+  encodeGroupValue,
+  encodeOffsetKey,
+  encodeOffsetValue,
+  type CommittedOffset,
+} from './offset-records.ts'
+
+/** What is kept of a group. */
+export interface GroupImage {
+  /** By topic and partition. */
+  readonly offsets: Map<string, Map<number, CommittedOffset>>
+  /** Null for a group that never had members, or whose generations were forgotten. */
+  stored: { snapshot: GroupSnapshot; currentStateTimestampMs: number } | null
+}
+
+interface Entry {
+  key: Buffer
+  /** Null: a tombstone. */
+  value: Buffer | null
+}
+
+/**
+ * One partition of `__consumer_offsets`, and what replaying it gives: committed offsets, and the last stable state of each
+ * group that is kept there.
+ *
+ * What is here in memory is what replaying the partition gives, always: it changes only when a record is acknowledged, in
+ * the order of the log.
+ */
+export class GroupLog {
+  readonly images = new Map<string, GroupImage>()
+  private cursor: PartitionCursor | null = null
+  private damage: VarveError | null = null
+
+  constructor(
+    readonly partition: Partition,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Replays what was not replayed yet, up to the end that the partition has now.
+   *
+   * @throws VarveError CORRUPT_MESSAGE and the like, then and ever after: damage never means that there is no offset
+   */
+  async replay(): Promise<void> {
+    if (this.damage !== null) throw this.damage
+    const { partition } = this
+    const from = Math.max(this.cursor?.offset ?? 0, partition.log.logStartOffset)
+    const cursor = new PartitionCursor(partition, from, partition.highWatermark)
+    this.cursor = cursor
+    try {
+      do {
+        for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
+          for (const { keyBytes, valueBytes } of batch) this.apply(keyBytes, valueBytes)
+        }
+      } while (await cursor.fill())
+    } catch (error) {
+      throw (this.damage = this.describeDamage(error))
+    }
+  }
+
+  private describeDamage(error: unknown): VarveError {
+    if (!(error instanceof VarveError)) throw error
+    const { log, partition, topic, highWatermark } = this.partition
+    const beforeOffset = error.details.nextOffset ?? highWatermark
+    const message =
+      `the committed offsets in '${log.directory}' are damaged, and guessing would make groups skip records or read all of ` +
+      `them again: restore the directory from a copy, or accept that what stands before the end of the damage is lost, ` +
+      `log.deleteRecords('${topic}', { partition: ${partition}, beforeOffset: ${beforeOffset} }); ${error.message}`
+    return new VarveError(error.code, message, { details: error.details, cause: error })
+  }
+
+  /** Resolves when the offsets are acknowledged, as the flush mode promises, and can be seen. */
+  async commit(groupId: string, offsets: readonly (TopicPartition & { committed: CommittedOffset })[]): Promise<void> {
+    await this.write(
+      offsets.map(({ topic, partition, committed }) => ({
+        key: encodeOffsetKey(groupId, topic, partition),
+        value: encodeOffsetValue(committed),
+      })),
+    )
+  }
+
+  async putGroup(groupId: string, snapshot: GroupSnapshot): Promise<void> {
+    const value = encodeGroupValue(snapshot, this.clock.now())
+    await this.write([{ key: encodeGroupKey(groupId), value }])
+  }
+
+  async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
+    await this.write(
+      partitions.map(({ topic, partition }) => ({ key: encodeOffsetKey(groupId, topic, partition), value: null })),
+    )
+  }
+
+  /** Forgets a group: its offsets and its generations. */
+  async deleteGroup(groupId: string): Promise<void> {
+    const entries = committedPartitions(this.images.get(groupId)).map(({ topic, partition }) => ({
+      key: encodeOffsetKey(groupId, topic, partition),
+      value: null,
+    }))
+    await this.write([...entries, { key: encodeGroupKey(groupId), value: null }])
+  }
+
+  private async write(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return
+    const { writer, partition } = this.partition
+    const timestamp = this.clock.now()
+    const call = writer.beginBatch(null)
+    for (const { key, value } of entries) {
+      const result: AppendResult = { partition, offset: -1, timestamp }
+      call.chunk.addRecord(result, key, value, [])
+    }
+    await writer.endBatch(call)
+    // acknowledgements come in the order of the log, and nothing is awaited between one and its effect here
+    for (const { key, value } of entries) this.apply(key, value)
+  }
+
+  private apply(key: Buffer | null, value: Buffer | null): void {
+    // nobody writes such a record here, and no key names nothing
+    if (key === null) return
+    const record = decodeOffsetsRecord(key, value)
+    if (record.type === 'unknown') return
+    const image = this.images.get(record.groupId) ?? { offsets: new Map(), stored: null }
+    if (record.type === 'group') image.stored = record.stored
+    else if (record.committed === null) forgetOffset(image, record)
+    else {
+      const partitions = image.offsets.get(record.topic) ?? new Map<number, CommittedOffset>()
+      image.offsets.set(record.topic, partitions.set(record.partition, record.committed))
+    }
+    if (image.stored === null && image.offsets.size === 0) this.images.delete(record.groupId)
+    else this.images.set(record.groupId, image)
+  }
+}
+
+/** The partitions that a group has committed offsets of. */
+export function committedPartitions(image: GroupImage | undefined): TopicPartition[] {
+  return [...(image?.offsets ?? [])].flatMap(([topic, partitions]) =>
+    [...partitions.keys()].map((partition) => ({ topic, partition })),
+  )
+}
+
+function forgetOffset(image: GroupImage, { topic, partition }: TopicPartition): void {
+  const partitions = image.offsets.get(topic)
+  partitions?.delete(partition)
+  if (partitions?.size === 0) image.offsets.delete(topic)
+}

@@ -1,0 +1,146 @@
+import type { Clock } from '../environment.ts'
+import { systemErrorCode, VarveError, type ErrorCode } from '../errors.ts'
+import { newGroup, nextDeadlineMs, restoreGroup, step } from './group-machine.ts'
+import type { GroupLog } from './group-log.ts'
+import type {
+  Group,
+  GroupEffect,
+  GroupEvent,
+  GroupLimits,
+  GroupSnapshot,
+  JoinRequest,
+  JoinResponse,
+  LeaveResponse,
+  MemberClaim,
+  RequestId,
+  SyncRequest,
+  SyncResponse,
+} from './group.ts'
+
+/** The clientHost of members that are part of the process which holds the log: they end with it. */
+export const EMBEDDED_HOST = 'embedded'
+
+/** A timer that fires so much too late tells that the process stood still, and could hear nobody meanwhile. */
+const STALL_MS = 500
+
+/** What drives the machine of one group: requests wait here, time passes here, and what it wants stored is stored. */
+export class LiveGroup {
+  group: Group
+  private lastRequest = 0
+  private readonly requests = new Map<RequestId, (response: never) => void>()
+  private readonly watchers = new Set<() => void>()
+  private cancelTimer: (() => void) | null = null
+  private isClosed = false
+
+  constructor(
+    readonly groupId: string,
+    readonly log: GroupLog,
+    private readonly clock: Clock,
+    private readonly limits: GroupLimits,
+  ) {
+    const snapshot = log.images.get(groupId)?.stored?.snapshot
+    const isOfThisProcess = (host: string) => host === EMBEDDED_HOST
+    this.group = snapshot === undefined ? newGroup(groupId) : restoreGroup(groupId, snapshot, this.clock.monotonicMs())
+    // the directory was opened after they were members: the process that they were part of is gone
+    const gone = [...this.group.members.values()].filter(({ clientHost }) => isOfThisProcess(clientHost))
+    if (gone.length > 0) void this.leave(gone.map(({ memberId, instanceId }) => ({ memberId, instanceId })))
+  }
+
+  join(join: JoinRequest): Promise<JoinResponse> {
+    return this.ask((request) => ({ type: 'join', request, join }))
+  }
+
+  sync(sync: SyncRequest): Promise<SyncResponse> {
+    return this.ask((request) => ({ type: 'sync', request, sync }))
+  }
+
+  leave(members: readonly { memberId: string; instanceId: string | null }[]): Promise<LeaveResponse> {
+    return this.ask((request) => ({ type: 'leave', request, members }))
+  }
+
+  heartbeat(claim: MemberClaim): Promise<ErrorCode | null> {
+    return this.ask((request) => ({ type: 'heartbeat', request, claim }))
+  }
+
+  /** Marks an empty group as deleted. */
+  delete(): Promise<ErrorCode | null> {
+    return this.ask((request) => ({ type: 'delete', request }))
+  }
+
+  /** Whether this member may commit, answered at once: nothing comes between the answer and what is done about it. */
+  mayCommit(claim: MemberClaim): ErrorCode | null {
+    const request = ++this.lastRequest
+    let answer: ErrorCode | null = null
+    this.requests.set(request, (error) => (answer = error))
+    this.happen({ type: 'commit', request, claim })
+    return answer
+  }
+
+  /** Calls `listener` when the group starts to rebalance; returns a function that takes this back. */
+  onRebalance(listener: () => void): () => void {
+    this.watchers.add(listener)
+    return () => void this.watchers.delete(listener)
+  }
+
+  /** Whether nothing would be lost with it: no member, none on its way, nobody waits. */
+  get isIdle(): boolean {
+    const { state, members, pendingMembers, storing } = this.group
+    const isQuiet = state === 'Empty' || state === 'Dead'
+    return (
+      isQuiet && members.size === 0 && pendingMembers.size === 0 && storing.length === 0 && this.watchers.size === 0
+    )
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.cancelTimer?.()
+  }
+
+  private ask<T>(event: (request: RequestId) => GroupEvent): Promise<T> {
+    return new Promise<T>((resolve) => {
+      const request = ++this.lastRequest
+      this.requests.set(request, resolve)
+      this.happen(event(request))
+    })
+  }
+
+  private happen(event: GroupEvent): void {
+    const before = this.group.state
+    const { group, effects } = step(this.group, event, this.clock.monotonicMs(), this.limits)
+    this.group = group
+    for (const effect of effects) this.carryOut(effect)
+    this.schedule()
+    if (group.state === 'PreparingRebalance' && before !== group.state) for (const watcher of this.watchers) watcher()
+  }
+
+  private carryOut(effect: GroupEffect): void {
+    if (effect.type === 'store') return void this.store(effect.snapshot)
+    const resolve = this.requests.get(effect.request) as ((response: unknown) => void) | undefined
+    this.requests.delete(effect.request)
+    resolve?.(effect.type === 'answered' ? effect.error : effect.response)
+  }
+
+  private async store(snapshot: GroupSnapshot): Promise<void> {
+    let error: ErrorCode | null = null
+    try {
+      await this.log.putGroup(this.groupId, snapshot)
+    } catch (cause) {
+      error = cause instanceof VarveError ? cause.code : ((systemErrorCode(cause) as ErrorCode | undefined) ?? null)
+      error ??= 'KAFKA_STORAGE_ERROR'
+    }
+    this.happen({ type: 'stored', snapshot, error })
+  }
+
+  private schedule(): void {
+    this.cancelTimer?.()
+    this.cancelTimer = null
+    const deadlineMs = nextDeadlineMs(this.group)
+    if (this.isClosed || deadlineMs === Infinity) return
+    const waitMs = Math.max(0, deadlineMs - this.clock.monotonicMs())
+    this.cancelTimer = this.clock.setTimer(waitMs, () => {
+      const lateMs = this.clock.monotonicMs() - deadlineMs
+      if (lateMs > STALL_MS) this.happen({ type: 'stalled', ms: lateMs })
+      else this.happen({ type: 'tick' })
+    })
+  }
+}
