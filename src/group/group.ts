@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
+import type { PersistentMap } from './persistent-map.ts'
 
 /**
  * A consumer group as the coordinator knows it, and what can happen to it.
@@ -32,12 +33,14 @@ export interface Member {
   protocols: readonly MemberProtocol[]
   /** A ConsumerProtocolAssignment, as the leader gave it; empty for none. */
   assignment: Uint8Array
-  /** When it is taken for dead unless it is heard of. Monotonic ms. */
+  /** When it is taken for dead unless it is heard of (monotonic ms); Infinity while it waits, but in its first join. */
   sessionDeadlineMs: number
   /** The join that waits for the rebalance to complete, or null. */
   joining: RequestId | null
   /** The sync that waits for the leader's assignment, or null. */
   syncing: RequestId | null
+  /** Has not synced in this generation yet, and is removed if it does not before the state ends. */
+  pendingSync: boolean
 }
 
 /** A group. Never changed in place. */
@@ -53,21 +56,34 @@ export interface Group {
   /** Member id of the one who assigns, or null. */
   readonly leader: string | null
   /** By member id, in the order in which they joined. */
-  readonly members: ReadonlyMap<string, Readonly<Member>>
+  readonly members: PersistentMap<string, Readonly<Member>>
   /** Member ids that were given out with MEMBER_ID_REQUIRED and have not joined, and until when they count. */
   readonly pendingMembers: ReadonlyMap<string, number>
   /** When the state that it is in ends by itself (monotonic ms), or Infinity. */
   readonly stateDeadlineMs: number
   /** From Empty only: until when a rebalance may be put off for further members (monotonic ms), or null. */
   readonly delayUntilMs: number | null
-  /** What is being made durable, before which nobody is answered, or null. */
-  readonly storing: StoringReason | null
+  /** What is being made durable and what waits for it, in the order of the `store` effects. A rebalance drops it. */
+  readonly storing: readonly Storing[]
 }
 
-/** Why a group is being stored: for the answers that wait for it. */
-export type StoringReason =
-  | { reason: 'assignment'; generation: number }
-  | { reason: 'static-member'; request: RequestId; before: Group; response: JoinResponse }
+/** A snapshot that is being made durable. */
+export type Storing =
+  /** The syncs wait for it. */
+  | { reason: 'assignment'; snapshot: GroupSnapshot }
+  /** Nobody waits for it; it is tried again until it succeeds or a member joins. */
+  | { reason: 'empty'; snapshot: GroupSnapshot }
+  /** The join of a static member that came back under a new id waits for it. */
+  | {
+      reason: 'static-member'
+      snapshot: GroupSnapshot
+      memberId: string
+      /** What it replaces, and becomes again should the store fail. */
+      before: Readonly<Member>
+      /** Who led before that. */
+      leader: string
+      supportsSkippingAssignment: boolean
+    }
 
 /** What is kept of a group in `__consumer_offsets`: Kafka's GroupMetadataValue but for its timestamp. */
 export interface GroupSnapshot {
@@ -163,7 +179,7 @@ export type GroupEvent =
   | { type: 'leave'; request: RequestId; members: readonly { memberId: string; instanceId: string | null }[] }
   /** Whoever made a join or sync is gone and waits for no answer; it stays a member until its session ends. */
   | { type: 'abandon'; request: RequestId }
-  /** A snapshot that a `store` effect gave is durable, or could not be made so. */
+  /** The snapshot of a `store` effect, the very object, is durable, or surely is not. In the order of the effects. */
   | { type: 'stored'; snapshot: GroupSnapshot; error: ErrorCode | null }
   /** Time has passed: whatever is due happens. */
   | { type: 'tick' }
