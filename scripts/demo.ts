@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { Interruption } from '../src/cli/interruption.ts'
 import { appendEvents, reopen } from './demo/append.ts'
 import { compare } from './demo/compare.ts'
+import { consumeAndSurvive } from './demo/consume.ts'
 import { killWriter } from './demo/crash.ts'
 import { readEarthquakes } from './demo/earthquakes.ts'
 import { replayAndProve } from './demo/replay.ts'
@@ -48,8 +49,14 @@ async function play(directory: string): Promise<void> {
   stage.title('Varve', 'an append-only partitioned log inside this process, in files on your disk')
   const appended = await appendEvents(stage, join(directory, 'events'), events)
   signal.throwIfAborted()
-  await using log = await reopen(stage, join(directory, 'events'))
-  await replayAndProve(stage, log, appended)
+  const log = await reopen(stage, join(directory, 'events'))
+  try {
+    await replayAndProve(stage, log, appended)
+  } finally {
+    await log.close()
+  }
+  signal.throwIfAborted()
+  await consumeAndSurvive(stage, join(directory, 'events'), appended)
   signal.throwIfAborted()
   await killWriter(stage, join(directory, 'crash'), appended)
   signal.throwIfAborted()

@@ -18,8 +18,26 @@ test('the first program of the README runs as it is printed', async () => {
   expect(output).toMatch(/cust-881 \{ total: 89\.99 \}/)
 })
 
+test('the consumer of the README commits what its handler is done with', async () => {
+  const [, consuming] = await blocks('js')
+  const output = await runProgram(`
+    import { Varve } from 'varve'
+    const log = await Varve.open({ directory: './events' })
+    await log.createTopic({ name: 'orders' })
+    await log.append('orders', { key: 'cust-881', value: { total: 89.99 } })
+    async function charge(key, total) {
+      console.log('charge', key, total)
+      void consumer.close()
+    }
+    ${consuming}
+    console.log(await log.lag('billing'))
+    await log.close()
+  `)
+  expect(output).toMatch(/^charge cust-881 89\.99\n[^]*committed: 1, end: 1, lag: 0/)
+})
+
 test('every line of the README\'s "More" does what its comment says', async () => {
-  const [, more] = await blocks('js')
+  const [, , more] = await blocks('js')
   const output = await runProgram(`
     import { Varve } from 'varve'
     import { cp } from 'node:fs/promises'
