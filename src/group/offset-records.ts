@@ -46,7 +46,10 @@ export function encodeOffsetKey(groupId: string, topic: string, partition: numbe
   return new FieldWriter().int16(OFFSET_KEY_VERSION).string(groupId).string(topic).int32(partition).finish()
 }
 
-/** Version 3; as Kafka does, version 1 where there is an expiry time, which has no room for the leader epoch. */
+/**
+ * Version 3, which every Kafka since 2.1 reads (4.3 writes version 4, which can hold the topic's id); as Kafka does,
+ * version 1 where there is an expiry time, which has no room for the leader epoch.
+ */
 export function encodeOffsetValue(committed: CommittedOffset): Buffer {
   const { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs } = committed
   const writer = new FieldWriter()

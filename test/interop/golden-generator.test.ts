@@ -7,6 +7,8 @@ import { findKafka, runJava } from './kafka.ts'
 
 const GENERATOR = fileURLToPath(new URL('../golden/generator/GenerateGolden.java', import.meta.url))
 const COMMITTED = fileURLToPath(new URL('../golden/kafka', import.meta.url))
+const GROUPS_GENERATOR = fileURLToPath(new URL('../golden/generator/GenerateGroups.java', import.meta.url))
+const COMMITTED_GROUPS = fileURLToPath(new URL('../golden/kafka-groups', import.meta.url))
 
 /** Depends on gzip's bytes, which differ from one build of Java to the next. */
 const GZIPPED = /^(codecs-1|transactions-0)\b|^expected\.json$/
@@ -28,6 +30,27 @@ test.skipIf(kafka.missing !== undefined)('the golden files are what Kafka writes
     rmSync(directory, { recursive: true })
   }
 })
+
+// reason: as above
+test.skipIf(kafka.missing !== undefined)(
+  'the golden groups are what Kafka makes of them when their generator runs',
+  () => {
+    const directory = mkdtempSync(join(tmpdir(), 'varve-golden-'))
+    try {
+      runJava(kafka, GROUPS_GENERATOR, directory)
+      const files = filesIn(directory)
+      expect(files).toEqual(filesIn(COMMITTED_GROUPS).filter((file) => file !== 'README.md'))
+      for (const file of files) {
+        const [written, committed] = [directory, COMMITTED_GROUPS].map((folder) =>
+          readFileSync(join(folder, file), 'utf8'),
+        )
+        expect([file, written === committed]).toEqual([file, true])
+      }
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  },
+)
 
 function filesIn(folder: string): string[] {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true })
