@@ -96,7 +96,7 @@ async function drain(directory: string, witness: Witness): Promise<void> {
   expect([...witness.appended].filter((place) => !witness.processed.has(place))).toEqual([])
 }
 
-test(`over ${ROUNDS} kills a group of three processes all that was acknowledged, and repeats only what it had not committed`, async () => {
+test(`over ${ROUNDS} kills a group of three processes all that was acknowledged`, async () => {
   const random = new SeededRandom()
   console.log(
     `groups, kill -9: ${random.toString()} (repeat with VARVE_SEED=${random.seed}; KILL_ROUNDS sets the rounds)`,

@@ -22,7 +22,7 @@ test('the golden groups hold all that they are there for', () => {
 
 describe.each(['range', 'roundrobin', 'sticky', 'cooperative-sticky'] as const)('%s', (name) => {
   test('divides as Kafka does, in each generation of each group', () => {
-    const assignor = assignors.get(name)!
+    const assignor = assignors[name]
     for (const [number, rounds] of goldenScenarios.entries()) {
       const owned = new Map<string, TopicPartition[]>()
       for (const [index, round] of rounds.entries()) {

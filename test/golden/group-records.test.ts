@@ -93,7 +93,7 @@ test.each(['range', 'roundrobin', 'sticky', 'cooperative-sticky'] as const)(
     for (const golden of goldenProtocol.userData) {
       // Kafka's sticky gives the topics in the order of a hash map: here that of their names
       const partitions = asPartitions(golden.partitions).sort((a, b) => compareText(a.topic, b.topic))
-      const userData = assignors.get(name)!.userData(partitions, golden.generation)
+      const userData = assignors[name].userData(partitions, golden.generation)
       expect(toHex(userData)).toBe(golden[name])
     }
   },

@@ -128,7 +128,7 @@ export class GroupScript {
       reader.waiting = true
       const step = reader.records.next().then(({ value, done }) => {
         reader.waiting = false
-        if (done !== true) reader.last.set((value as ConsumerRecord).partition, value as ConsumerRecord)
+        if (done !== true) reader.last.set(value.partition, value)
       })
       // at the end it waits for more, in the background
       step.catch(() => {})
