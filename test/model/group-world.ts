@@ -1,5 +1,13 @@
-import { nextDeadlineMs, newGroup, restoreGroup, snapshotOf, step } from '../../src/group/group-machine.ts'
-import type { Group, GroupEffect, GroupEvent, GroupLimits, GroupSnapshot, RequestId } from '../../src/group/group.ts'
+import { nextDeadlineMs, newGroup, restoreGroup, step } from '../../src/group/group-machine.ts'
+import type {
+  Group,
+  GroupEffect,
+  GroupEvent,
+  GroupLimits,
+  GroupSnapshot,
+  Member,
+  RequestId,
+} from '../../src/group/group.ts'
 import { ALL_PARTITIONS, assign, joinRequest, lose, newClient, PARTITIONS, type Client } from './group-client.ts'
 
 const GROUP_ID = 'model'
@@ -191,15 +199,12 @@ export class GroupWorld {
 
   /** The process ends and starts again; of what was under way, the first few snapshots are durable. */
   restart(durableStores: number): void {
-    const quiet = this.isQuiet()
-    const before = this.group
     if (durableStores > 0) this.durable = this.stores[Math.min(durableStores, this.stores.length) - 1] ?? this.durable
     this.stores = []
     this.waiting.clear()
     this.group = this.durable === null ? newGroup(GROUP_ID) : restoreGroup(GROUP_ID, this.durable, this.nowMs)
     if (this.plan?.generation !== this.group.generation) this.replacedQuietly = true
     if (this.trace !== null) this.trace.push(`restart: ${describe(this.group)}`)
-    if (quiet) checkSame(this.group, before)
     for (const client of this.clients) {
       client.heardMs = this.nowMs
       client.joined = -1
@@ -240,7 +245,6 @@ export class GroupWorld {
   private checkSettled(): void {
     check(this.waiting.size === 0, () => `${this.waiting.size} calls were never answered`)
     this.checkReplay()
-    if (this.durable !== null) checkSame(restoreGroup(GROUP_ID, this.durable, this.nowMs), this.group)
     if (this.group.members.size === 0) return
     let owned = 0
     for (const client of this.clients) {
@@ -402,7 +406,7 @@ export class GroupWorld {
     if (!this.isQuiet()) return
     if (this.durable === null) check(this.group.generation === 0, 'there is a generation that was never stored')
     else if (this.durable !== this.verified.durable || this.group.members !== this.verified.members) {
-      checkDurable(this.group, this.durable)
+      checkSame(this.group, this.durable, this.nowMs)
       this.verified = { durable: this.durable, members: this.group.members }
     }
   }
@@ -435,23 +439,33 @@ function has(mask: number, partition: number): boolean {
   return (mask & (1 << partition)) !== 0
 }
 
-function checkDurable(group: Group, durable: GroupSnapshot): void {
+/** What would be restored is what is there. */
+function checkSame(live: Group, durable: GroupSnapshot, nowMs: number): void {
+  const restored = restoreGroup(GROUP_ID, durable, nowMs)
   const same =
-    group.generation === durable.generation &&
-    group.protocolType === durable.protocolType &&
-    group.protocol === durable.protocol &&
-    group.leader === durable.leader &&
-    group.members.size === durable.members.length &&
-    durable.members.every((kept) => {
-      const member = group.members.get(kept.memberId)
-      return member?.instanceId === kept.instanceId && Buffer.compare(member.assignment, kept.assignment) === 0
-    })
-  check(same, () => `live ${describe(group)} is not what is durable: ${JSON.stringify(durable)}`)
+    live.state === restored.state &&
+    live.generation === restored.generation &&
+    live.protocolType === restored.protocolType &&
+    live.protocol === restored.protocol &&
+    live.leader === restored.leader &&
+    live.members.size === restored.members.size &&
+    !restored.members.some((kept) => !sameMember(kept, live.members.get(kept.memberId), live.protocol))
+  check(same, () => `live ${describe(live)} is not what is durable, ${describe(restored)}`)
 }
 
-function checkSame(restored: Group, live: Group): void {
-  const [one, other] = [JSON.stringify(snapshotOf(restored)), JSON.stringify(snapshotOf(live))]
-  check(one === other && restored.state === live.state, () => `restored ${one}, live ${other}`)
+function sameMember(kept: Readonly<Member>, live: Readonly<Member> | undefined, protocol: string | null): boolean {
+  const metadata = live?.protocols.find(({ name }) => name === protocol)?.metadata
+  return (
+    live?.instanceId === kept.instanceId &&
+    live.sessionTimeoutMs === kept.sessionTimeoutMs &&
+    live.rebalanceTimeoutMs === kept.rebalanceTimeoutMs &&
+    sameBytes(live.assignment, kept.assignment) &&
+    sameBytes(metadata, kept.protocols[0].metadata)
+  )
+}
+
+function sameBytes(one: Uint8Array | undefined, other: Uint8Array): boolean {
+  return one === other || (one !== undefined && Buffer.compare(one, other) === 0)
 }
 
 function check(holds: boolean, problem: string | (() => string)): void {
