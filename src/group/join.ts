@@ -86,15 +86,18 @@ function rejoin(transition: Transition, request: RequestId, join: JoinRequest): 
   const nothingNew =
     (group.state === 'CompletingRebalance' || (group.state === 'Stable' && group.leader !== member.memberId)) &&
     sameProtocols(member, join)
-  if (nothingNew) {
-    transition.setMember(transition.heardOf(member))
+  // a call that still waits is given up: its caller has come again
+  transition.dismiss(member, 'REBALANCE_IN_PROGRESS')
+  if (nothingNew && member.joining === null) {
+    transition.setMember(transition.heardOf({ ...member, syncing: null }))
     return transition.answerJoin(request, joinResponse(group, member.memberId))
   }
-  if (member.joining !== null) transition.refuseJoin(member.joining, member.memberId, 'REBALANCE_IN_PROGRESS')
+  // in Stable it waits for its new id to be stored
+  if (nothingNew) return transition.setMember({ ...member, joining: request })
   const { protocols, sessionTimeoutMs, rebalanceTimeoutMs } = join
   const sessionDeadlineMs = member.joining === null ? Infinity : member.sessionDeadlineMs
   const said = { protocols, sessionTimeoutMs, rebalanceTimeoutMs }
-  transition.setMember({ ...member, ...said, joining: request, sessionDeadlineMs })
+  transition.setMember({ ...member, ...said, joining: request, syncing: null, sessionDeadlineMs })
   rebalance(transition)
 }
 

@@ -8,10 +8,16 @@ export function snapshotOf({ generation, protocolType, protocol, leader, members
 }
 
 function snapshotOfMember(member: Readonly<Member>, protocol: string | null): SnapshotMember {
-  const { memberId, instanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, assignment } = member
-  const subscription = subscriptionOf(member, protocol)
-  const who = { memberId, instanceId, clientId, clientHost }
-  return { ...who, sessionTimeoutMs, rebalanceTimeoutMs, subscription, assignment }
+  return {
+    memberId: member.memberId,
+    instanceId: member.instanceId,
+    clientId: member.clientId,
+    clientHost: member.clientHost,
+    sessionTimeoutMs: member.sessionTimeoutMs,
+    rebalanceTimeoutMs: member.rebalanceTimeoutMs,
+    subscription: subscriptionOf(member, protocol),
+    assignment: member.assignment,
+  }
 }
 
 /** What a member said about itself for a protocol; empty if it does not have it. */
@@ -41,10 +47,16 @@ export function restoreGroup(groupId: string, snapshot: GroupSnapshot, nowMs: nu
   }
 }
 
-function restoreMember({ subscription, ...kept }: SnapshotMember, protocol: string | null, nowMs: number): Member {
+function restoreMember(kept: SnapshotMember, protocol: string | null, nowMs: number): Member {
   return {
-    ...kept,
-    protocols: [{ name: protocol ?? '', metadata: subscription }],
+    memberId: kept.memberId,
+    instanceId: kept.instanceId,
+    clientId: kept.clientId,
+    clientHost: kept.clientHost,
+    sessionTimeoutMs: kept.sessionTimeoutMs,
+    rebalanceTimeoutMs: kept.rebalanceTimeoutMs,
+    protocols: [{ name: protocol ?? '', metadata: kept.subscription }],
+    assignment: kept.assignment,
     sessionDeadlineMs: nowMs + kept.sessionTimeoutMs,
     joining: null,
     syncing: null,
