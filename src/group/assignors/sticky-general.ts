@@ -19,6 +19,8 @@ class Division {
   private readonly topicOf: Int32Array
   private readonly loads: LoadOrder
   private readonly moves: Moves
+  /** Partitions that moved without making it more even. */
+  private readonly wentBack = new Set<number>()
 
   constructor(private readonly problem: StickyProblem) {
     this.assigned = new Int32Array(problem.partitionCount).fill(NOBODY)
@@ -86,7 +88,15 @@ class Division {
     }
     if (!this.isMoreEven(partition, target)) return false
     const reverse = this.moves.reverseOf(partition, this.assigned[partition], target)
-    this.move(reverse !== undefined && this.isMoreEven(reverse, target) ? reverse : partition, target)
+    this.move(reverse !== undefined && this.mayGoBack(reverse, target) ? reverse : partition, target)
+    return true
+  }
+
+  /** A step that makes nothing more even can be the first of two that do, but must not be taken over and over. */
+  private mayGoBack(partition: number, target: number): boolean {
+    if (this.isMoreEven(partition, target)) return true
+    if (this.wentBack.has(partition)) return false
+    this.wentBack.add(partition)
     return true
   }
 
