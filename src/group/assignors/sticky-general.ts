@@ -76,6 +76,8 @@ class Division {
   }
 
   private moveIfMoreEven(partition: number): boolean {
+    // most partitions are where nobody has less, whatever the topics
+    if (this.loads.counts[this.assigned[partition]] <= this.loads.lowest + 1) return false
     const { previousOwners, subscriptions } = this.problem
     const previous = previousOwners[partition]
     let target = this.leastLoaded(partition)
@@ -150,8 +152,10 @@ class Moves {
   reverseOf(partition: number, from: number, to: number): number | undefined {
     const source = this.sources.get(partition) ?? from
     const candidates = this.moved.get(this.keyOf(partition, to, source))
-    // Kafka takes the first of a hash set
-    return candidates === undefined || candidates.size === 0 ? undefined : Math.max(...candidates)
+    // one of them: Kafka takes the first in a hash set
+    let last: number | undefined
+    for (const candidate of candidates ?? []) if (last === undefined || candidate > last) last = candidate
+    return last
   }
 
   private keyOf(partition: number, source: number, target: number): number {
