@@ -47,6 +47,8 @@ export interface GoldenRound {
   topics: { [topic: string]: number }
   /** The generation is the one of which the member remembers what it owned. */
   members: { [memberId: string]: [instanceId: string | null, topics: string, generation: number] }
+  /** Of the partitions before the first round, where that is not nobody. */
+  owners?: { [topic: string]: string }
   range: { [topic: string]: string }
   roundrobin: { [topic: string]: string }
   sticky: { [topic: string]: string }
@@ -81,7 +83,10 @@ export const goldenProtocol = read<{
   }[]
 }>('protocol.json')
 
-export const goldenScenarios = read<{ scenarios: GoldenRound[][] }>('assignments.json').scenarios
+const { scenarios, unbalanced } = read<{ scenarios: GoldenRound[][]; unbalanced: GoldenRound[] }>('assignments.json')
+
+/** The rounds of each group. */
+export const goldenScenarios = [...scenarios, ...unbalanced.map((round) => [round])]
 
 export function asPartitions(partitions: GoldenPartitions): TopicPartition[] {
   return partitions.map(([topic, partition]) => ({ topic, partition }))

@@ -87,6 +87,17 @@ test('records that are not for us to read are told apart, whatever they hold', (
   }
 })
 
+test('a member of nothing but empty fields is read, which takes the fewest bytes', () => {
+  const member = [1, 1, 1, 1, 0, 0, 0, 5, 0, 0, 0, 6, 1, 1, 0]
+  const value = Buffer.from([0, 4, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 2, ...member, 0])
+  const nothing = { memberId: '', instanceId: '', clientId: '', clientHost: '' }
+  const empty = { subscription: Buffer.alloc(0), assignment: Buffer.alloc(0) }
+  const members = [{ ...nothing, ...empty, rebalanceTimeoutMs: 5, sessionTimeoutMs: 6 }]
+  const record = decodeOffsetsRecord(encodeGroupKey('g'), value)
+  expect(record).toMatchObject({ stored: { snapshot: { generation: 9, members }, currentStateTimestampMs: 7 } })
+  expect(() => decodeOffsetsRecord(encodeGroupKey('g'), value.subarray(0, -2))).toThrow('cannot hold a list of 1')
+})
+
 test('a value that is newer than what is known is refused', () => {
   const value = new FieldWriter().int16(5).int64(1).int64(1).int64(1).finish()
   const message = 'version 5 is not known, only 0 to 4 are'

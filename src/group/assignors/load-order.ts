@@ -11,6 +11,11 @@ export class LoadOrder {
     this.places = this.order.slice()
   }
 
+  /** Partitions of the least loaded member. */
+  get lowest(): number {
+    return this.counts[this.order[0]]
+  }
+
   /** The least loaded member that may take something, or -1. */
   least(mayTake: (member: number) => boolean): number {
     for (const member of this.order) if (mayTake(member)) return member

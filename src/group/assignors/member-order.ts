@@ -18,14 +18,11 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The topics that anybody subscribes to and that have partitions, in order. */
-export function assignedTopics(
+/** The topics that anybody subscribes to, in order, and how many partitions they have; 0 for those that do not exist. */
+export function subscribedTopics(
   members: readonly AssignorMember[],
   partitions: ReadonlyMap<string, number>,
 ): { topic: string; count: number }[] {
   const topics = [...new Set(members.flatMap((member) => member.topics))].sort(compareText)
-  return topics.flatMap((topic) => {
-    const count = partitions.get(topic) ?? 0
-    return count > 0 ? [{ topic, count }] : []
-  })
+  return topics.map((topic) => ({ topic, count: partitions.get(topic) ?? 0 }))
 }

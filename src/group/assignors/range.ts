@@ -1,5 +1,5 @@
 import type { Assignor, AssignorMember, TopicPartition } from './assignor.ts'
-import { assignedTopics, compareMembers } from './member-order.ts'
+import { subscribedTopics, compareMembers } from './member-order.ts'
 
 /**
  * Divides each topic by itself: its partitions in order go to its members in order, as many to each; where that does not come
@@ -22,7 +22,7 @@ export const range: Assignor = {
         else others.push(member)
       }
     }
-    for (const { topic, count } of assignedTopics(members, partitions)) {
+    for (const { topic, count } of subscribedTopics(members, partitions)) {
       const ofTopic = subscribers.get(topic)!
       const each = Math.floor(count / ofTopic.length)
       const withOneMore = count % ofTopic.length

@@ -1,5 +1,5 @@
 import type { Assignor, AssignorMember, TopicPartition } from './assignor.ts'
-import { assignedTopics, compareMembers } from './member-order.ts'
+import { subscribedTopics, compareMembers } from './member-order.ts'
 
 /**
  * Deals all partitions in order to the members in order, one to each in turn, passing over members that do not subscribe to
@@ -17,7 +17,7 @@ export const roundRobin: Assignor = {
       return { topics: new Set(topics), assigned: assignment.get(memberId)! }
     })
     let turn = 0
-    for (const { topic, count } of assignedTopics(members, partitions)) {
+    for (const { topic, count } of subscribedTopics(members, partitions)) {
       for (let partition = 0; partition < count; partition++) {
         while (!circle[turn].topics.has(topic)) turn = (turn + 1) % circle.length
         circle[turn].assigned.push({ topic, partition })

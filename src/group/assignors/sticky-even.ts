@@ -18,7 +18,7 @@ export function divideEvenly({ memberIds, topics, partitionCount, owners }: Stic
   let larger = 0
   /** Members below the share, and members that have it and may get one more. */
   let below: number[] = []
-  let atShare: number[] = []
+  const atShare: number[] = []
   for (const [member, partitions] of owned.entries()) {
     if (partitions.length < share) {
       below.push(member)
@@ -32,7 +32,6 @@ export function divideEvenly({ memberIds, topics, partitionCount, owners }: Stic
     }
     for (let i = 0; i < counts[member]; i++) assigned[partitions[i]] = member
   }
-  if (larger === largerShares) atShare = []
 
   let nextRound: number[] = []
   let turn = 0

@@ -19,6 +19,8 @@ class Division {
   private readonly topicOf: Int32Array
   private readonly loads: LoadOrder
   private readonly moves: Moves
+  /** Partitions that moved without making it more even. */
+  private readonly wentBack = new Set<number>()
 
   constructor(private readonly problem: StickyProblem) {
     this.assigned = new Int32Array(problem.partitionCount).fill(NOBODY)
@@ -74,6 +76,8 @@ class Division {
   }
 
   private moveIfMoreEven(partition: number): boolean {
+    // most partitions are where nobody has less, whatever the topics
+    if (this.loads.counts[this.assigned[partition]] <= this.loads.lowest + 1) return false
     const { previousOwners, subscriptions } = this.problem
     const previous = previousOwners[partition]
     let target = this.leastLoaded(partition)
@@ -86,7 +90,15 @@ class Division {
     }
     if (!this.isMoreEven(partition, target)) return false
     const reverse = this.moves.reverseOf(partition, this.assigned[partition], target)
-    this.move(reverse !== undefined && this.isMoreEven(reverse, target) ? reverse : partition, target)
+    this.move(reverse !== undefined && this.mayGoBack(reverse, target) ? reverse : partition, target)
+    return true
+  }
+
+  /** A step that makes nothing more even can be the first of two that do, but must not be taken over and over. */
+  private mayGoBack(partition: number, target: number): boolean {
+    if (this.isMoreEven(partition, target)) return true
+    if (this.wentBack.has(partition)) return false
+    this.wentBack.add(partition)
     return true
   }
 
@@ -140,8 +152,10 @@ class Moves {
   reverseOf(partition: number, from: number, to: number): number | undefined {
     const source = this.sources.get(partition) ?? from
     const candidates = this.moved.get(this.keyOf(partition, to, source))
-    // Kafka takes the first of a hash set
-    return candidates === undefined || candidates.size === 0 ? undefined : Math.max(...candidates)
+    // one of them: Kafka takes the first in a hash set
+    let last: number | undefined
+    for (const candidate of candidates ?? []) if (last === undefined || candidate > last) last = candidate
+    return last
   }
 
   private keyOf(partition: number, source: number, target: number): number {

@@ -1,5 +1,5 @@
 import type { AssignorMember, TopicPartition } from './assignor.ts'
-import { assignedTopics, compareText } from './member-order.ts'
+import { subscribedTopics, compareText } from './member-order.ts'
 
 /** Partitions that a member says it owns, and since which generation (-1 where it does not say). */
 export interface Claims {
@@ -32,7 +32,7 @@ export interface ProblemTopic {
 export interface StickyProblem {
   /** In order. */
   memberIds: readonly string[]
-  /** By name, those that have a subscriber and partitions. */
+  /** By name, those that have a subscriber. */
   topics: readonly ProblemTopic[]
   partitionCount: number
   /** By member, the index of each topic that it subscribes to. */
@@ -53,14 +53,14 @@ export function stickyProblem(
 ): StickyProblem {
   const inOrder = [...members].sort((a, b) => compareText(a.memberId, b.memberId))
   let partitionCount = 0
-  const topics = assignedTopics(members, partitions).map(({ topic: name, count }): ProblemTopic => {
+  const topics = subscribedTopics(members, partitions).map(({ topic: name, count }): ProblemTopic => {
     const start = partitionCount
     partitionCount += count
     return { name, start, count, subscribers: 0 }
   })
   const topicIndexes = new Map(topics.map(({ name }, index) => [name, index]))
   const subscriptions = inOrder.map((member) => {
-    const indexes = member.topics.map((name) => topicIndexes.get(name)).filter((index) => index !== undefined)
+    const indexes = member.topics.map((name) => topicIndexes.get(name)!)
     return new Set(indexes)
   })
   for (const indexes of subscriptions) for (const index of indexes) topics[index].subscribers++

@@ -55,6 +55,11 @@ public class GenerateGroups {
   private static final long START_MS = 1_700_000_000_000L;
   private static final int SCENARIOS = 300;
   private static final int ROUNDS = 6;
+  private static final int UNBALANCED = 200;
+  /** Seeds of unbalanced groups in which a partition goes back, some of them although that alone makes nothing more even. */
+  private static final int[] GOING_BACK = {219, 255, 293, 383, 385, 497, 797, 837, 873, 889, 907, 946, 965, 1022, 1026, 1039,
+    1067, 1125, 1143, 1144, 1150, 1296, 1421, 1632, 1662, 1673, 1684, 1693, 1700, 1724, 2103, 3609, 4527, 5000, 5355, 5422, 6494, 8679,
+    9167, 10492, 11067, 11263, 11273, 12191, 12855, 12973, 14202, 15680, 17245, 19040};
 
   /**
    * Names for which the hash maps of Java give members in order and partitions of one topic from the last to the first, as
@@ -72,7 +77,10 @@ public class GenerateGroups {
     write(directory.resolve("records.json"), records());
     List<Object> scenarios = new ArrayList<>();
     for (int seed = 0; seed < SCENARIOS; seed++) scenarios.add(new Scenario(seed).play());
-    write(directory.resolve("assignments.json"), Map.of("scenarios", scenarios));
+    List<Object> unbalanced = new ArrayList<>();
+    for (int seed = 0; seed < UNBALANCED; seed++) unbalanced.add(new Scenario(seed).unbalance().rebalance(1));
+    for (int seed : GOING_BACK) unbalanced.add(new Scenario(seed).unbalance().rebalance(1));
+    write(directory.resolve("assignments.json"), Map.of("scenarios", scenarios, "unbalanced", unbalanced));
   }
 
   /** One entry a line, so that a change shows in a diff. */
@@ -196,7 +204,8 @@ public class GenerateGroups {
         groups.add(entry);
       }
     }
-    List<ApiMessage> otherKeys = List.of(new ConsumerGroupMetadataKey().setGroupId("g"), new ShareGroupMetadataKey().setGroupId("g"));
+    List<ApiMessage> otherKeys =
+      List.of(new ConsumerGroupMetadataKey().setGroupId("g"), new ShareGroupMetadataKey().setGroupId("g"));
     for (ApiMessage message : otherKeys) {
       Map<String, Object> entry = new LinkedHashMap<>();
       entry.put("version", message.apiKey());
@@ -284,6 +293,14 @@ public class GenerateGroups {
     Member(String id) {
       this.id = id;
     }
+
+    void remember(List<TopicPartition> bySticky, List<TopicPartition> byCooperative, int generation) {
+      ConsumerGroupMetadata metadata = new ConsumerGroupMetadata("g", generation, id, Optional.empty());
+      sticky.onAssignment(new Assignment(bySticky), metadata);
+      cooperative.onAssignment(new Assignment(byCooperative), metadata);
+      cooperativelyOwned = byCooperative;
+      this.generation = generation;
+    }
   }
 
   /** A group over several rebalances, the result of each going into the next. */
@@ -294,6 +311,8 @@ public class GenerateGroups {
     /** Who is in the group, and who was once. */
     private final TreeMap<String, Member> members = new TreeMap<>();
     private final TreeMap<String, Member> gone = new TreeMap<>();
+    /** Of each partition before the first round, if not nobody; as in the results. */
+    private Map<String, String> owners;
 
     Scenario(int seed) {
       random = new Random(seed);
@@ -311,6 +330,29 @@ public class GenerateGroups {
         rounds.add(rebalance(generation));
       }
       return rounds;
+    }
+
+    /** Lets members own what an assignor would not have given them, and after that change their minds. */
+    Scenario unbalance() {
+      for (Member member : members.values()) member.topics = someTopics();
+      Map<String, List<TopicPartition>> owned = new TreeMap<>();
+      owners = new TreeMap<>();
+      for (Map.Entry<String, Integer> topic : topics.entrySet()) {
+        List<Member> subscribers = members.values().stream().filter(m -> m.topics.contains(topic.getKey())).toList();
+        StringBuilder letters = new StringBuilder();
+        for (int partition = 0; partition < topic.getValue(); partition++) {
+          boolean isOwned = !subscribers.isEmpty() && random.nextInt(10) > 0;
+          String owner = isOwned ? subscribers.get(random.nextInt(subscribers.size())).id : "-";
+          letters.append(owner);
+          owned.computeIfAbsent(owner, id -> new ArrayList<>()).add(new TopicPartition(topic.getKey(), partition));
+        }
+        owners.put(topic.getKey(), letters.toString());
+      }
+      for (Member member : members.values()) {
+        member.remember(owned.getOrDefault(member.id, List.of()), owned.getOrDefault(member.id, List.of()), 0);
+        if (sameTopics && random.nextInt(3) == 0) member.topics = someTopics();
+      }
+      return this;
     }
 
     /** One time in three nothing but a rebalance happens. */
@@ -385,6 +427,7 @@ public class GenerateGroups {
           member.cooperative.subscriptionUserData(new HashSet<>(member.topics)), member.cooperativelyOwned));
       }
       round.put("members", described);
+      if (owners != null) round.put("owners", owners);
       round.put("range", spell(new RangeAssignor(), subscribed, plain, null));
       round.put("roundrobin", spell(new RoundRobinAssignor(), subscribed, plain, null));
       Map<String, List<TopicPartition>> stickyResult = new TreeMap<>();
@@ -392,11 +435,7 @@ public class GenerateGroups {
       round.put("sticky", spell(new StickyAssignor(), subscribed, sticky, stickyResult));
       round.put("cooperative-sticky", spell(new CooperativeStickyAssignor(), subscribed, cooperative, cooperativeResult));
       for (Member member : members.values()) {
-        ConsumerGroupMetadata metadata = new ConsumerGroupMetadata("g", generation, member.id, Optional.empty());
-        member.sticky.onAssignment(new Assignment(stickyResult.get(member.id)), metadata);
-        member.cooperative.onAssignment(new Assignment(cooperativeResult.get(member.id)), metadata);
-        member.cooperativelyOwned = cooperativeResult.get(member.id);
-        member.generation = generation;
+        member.remember(stickyResult.get(member.id), cooperativeResult.get(member.id), generation);
       }
       return round;
     }

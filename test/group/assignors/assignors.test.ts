@@ -24,8 +24,9 @@ const NUMBERS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 const partitionCounts = fc.tuple(...TOPICS.map(() => fc.nat(9))).map((counts) => {
   return new Map(TOPICS.map((topic, index) => [topic, counts[index]]))
 })
-const someTopics = fc.subarray([...TOPICS, 'missing'])
-const claimable = [...TOPICS, 'unknown'].flatMap((topic) => NUMBERS.map((partition) => ({ topic, partition })))
+/** One of them twice, and one that does not exist. */
+const someTopics = fc.subarray([...TOPICS, 'missing', TOPICS[0]])
+const claimable = [...TOPICS, 'unknown'].flatMap((topic) => [-1, ...NUMBERS].map((partition) => ({ topic, partition })))
 const memberIds = fc.shuffledSubarray(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], { minLength: 1 })
 
 /** Anything that members could say, true or not. */
@@ -288,7 +289,7 @@ function countIn({ partitions }: Group): number {
 }
 
 function isIn(partitions: Map<string, number>, { topic, partition }: TopicPartition): boolean {
-  return partition < (partitions.get(topic) ?? 0)
+  return partition >= 0 && partition < (partitions.get(topic) ?? 0)
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

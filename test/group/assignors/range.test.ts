@@ -18,6 +18,7 @@ test.each<Case>([
   ['one member, one topic', { c1: { topics: 't1' } }, { t1: 3 }, { c1: 't1-0 t1-1 t1-2' }],
   ['a topic that nobody asks for', { c1: { topics: 't1' } }, { t1: 3, other: 3 }, { c1: 't1-0 t1-1 t1-2' }],
   ['one member, two topics', { c1: both }, { t1: 1, t2: 2 }, { c1: 't1-0 t2-0 t2-1' }],
+  ['a topic named twice', { c1: { topics: 't1 t1' }, c2: { topics: 't1' } }, { t1: 2 }, { c1: 't1-0', c2: 't1-1' }],
   ['more members than partitions', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 1 }, { c1: 't1-0', c2: '' }],
   ['one partition each', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 2 }, { c1: 't1-0', c2: 't1-1' }],
   [

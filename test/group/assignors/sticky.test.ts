@@ -173,6 +173,17 @@ test('a partition goes back to who had it before, where members subscribe to dif
   })
 })
 
+test('of several that had a partition before, the first gets it back', () => {
+  const before = { topics: 't', owned: 't-0', generation: 1 }
+  const members = {
+    c1: { topics: 't' },
+    c2: before,
+    c3: before,
+    c4: { topics: 't other', owned: 't-0 t-1 t-2 t-3', generation: 2 },
+  }
+  expect(divide(sticky, members, { t: 4 })).toEqual({ c1: 't-1', c2: 't-0', c3: 't-2', c4: 't-3' })
+})
+
 test('of what is owned the highest partitions are given up, whatever the topic', () => {
   const members = { c1: { ...both, owned: 't1-0 t1-1 t1-2 t2-0 t2-1 t2-2' }, c2: both }
   expect(divide(sticky, members, { t1: 3, t2: 3 })).toEqual({ c1: 't1-0 t1-1 t2-0', c2: 't1-2 t2-1 t2-2' })
