@@ -86,8 +86,8 @@ export class GroupDriver {
   /** Syncs in the current generation, and as the leader gives each member its own name for an assignment. */
   sync(memberId: string, more: Partial<SyncRequest> = {}): RequestId {
     const request = ++this.requests
-    const named = [...this.group.members.keys()].map((name): [string, Uint8Array] => [name, bytes(name)])
-    const assignments = new Map(memberId === this.group.leader ? named : [])
+    const assigned = memberId === this.group.leader ? this.members : []
+    const assignments = new Map(assigned.map((name) => [name, bytes(name)]))
     const { generation } = this.group
     const sync = { memberId, instanceId: null, generation, protocolType: null, protocol: null, assignments, ...more }
     this.run({ type: 'sync', request, sync })

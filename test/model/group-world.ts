@@ -477,7 +477,8 @@ function describe({ state, generation, leader, members, pendingMembers, storing,
     return `${memberId}${joining === null ? '' : ' joining'}${syncing === null ? '' : ' syncing'} ${assignment.join()}`
   })
   const pending = [...pendingMembers.keys()].join()
-  return `${state} ${generation} leader=${leader} [${each.join('; ')}] pending=[${pending}] storing=${storing.length} until ${stateDeadlineMs}`
+  const waits = `pending=[${pending}] storing=${storing.length} until ${stateDeadlineMs}`
+  return `${state} ${generation} leader=${leader} [${each.join('; ')}] ${waits}`
 }
 
 function show(what: GroupEvent | GroupEffect): string {
