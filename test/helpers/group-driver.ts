@@ -134,6 +134,7 @@ export class GroupDriver {
   /** Time passes until something is due. */
   passToDeadline(): void {
     this.nowMs = nextDeadlineMs(this.group)
+    if (this.nowMs === Infinity) throw new Error('nothing is due ever')
     this.run({ type: 'tick' })
   }
 

@@ -31,7 +31,8 @@ export interface Client {
   positions: number[]
   /** What it brings with its sync, as the leader. */
   plan: Plan | null
-  /** When the group heard of it the last time, at the latest. */
+  /** When the group heard of it the last time: surely then, and not after that. */
+  spokeMs: number
   heardMs: number
 }
 
@@ -64,6 +65,7 @@ export function newClient(settings: {
     owned: 0,
     positions: Array.from({ length: PARTITIONS }, () => 0),
     plan: null,
+    spokeMs: 0,
     heardMs: 0,
   }
 }

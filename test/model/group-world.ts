@@ -179,11 +179,22 @@ export class GroupWorld {
   advanceTo(nowMs: number): void {
     if (!(nowMs < Infinity)) return
     this.nowMs = Math.max(this.nowMs, nowMs)
+    const before = this.group
     this.run({ type: 'tick' })
     check(nextDeadlineMs(this.group) > this.nowMs, 'something is due still after a tick')
     for (const { memberId, request, heardMs, sessionTimeoutMs } of this.clients) {
       const silent = request === 0 && heardMs + sessionTimeoutMs <= this.nowMs
       if (silent) check(!this.group.members.has(memberId), () => `${memberId} is a member, and its session has ended`)
+    }
+    if (before.state === 'Stable') this.checkKept(before)
+  }
+
+  /** Whoever is in and is heard of in time stays. */
+  private checkKept(before: Group): void {
+    for (const { phase, memberId, generation, spokeMs, sessionTimeoutMs } of this.clients) {
+      const heard = phase === 'in' && generation === before.generation && spokeMs + sessionTimeoutMs > this.nowMs
+      if (heard && before.members.has(memberId))
+        check(this.group.members.has(memberId), () => `${memberId} is removed, and was heard of in time`)
     }
   }
 
@@ -193,7 +204,10 @@ export class GroupWorld {
 
   stall(ms: number): void {
     this.nowMs += ms
-    for (const client of this.clients) client.heardMs += ms
+    for (const client of this.clients) {
+      client.heardMs += ms
+      client.spokeMs += ms
+    }
     this.run({ type: 'stalled', ms })
   }
 
@@ -270,6 +284,7 @@ export class GroupWorld {
       this.trace.push(`${this.nowMs} ${show(event)}\n    -> ${describe(group)} ${effects.map(show).join(' ')}`)
     this.group = group
     check(group.generation >= before.generation, 'the generation went back')
+    if (group.state === 'CompletingRebalance' && before.state === 'PreparingRebalance') checkJoined(group, effects)
     const renewed = group.generation > before.generation || (event.type === 'stored' && event.error !== null)
     if (renewed) for (const client of this.clients) client.heardMs = this.nowMs
     for (const effect of effects) this.take(effect, before)
@@ -297,7 +312,8 @@ export class GroupWorld {
         return this.synced(client, effect, waiter.generation)
       case 'answered':
         if (waiter.kind === 'commit' && effect.error === null) this.committedBy(client, waiter.generation)
-        if (effect.error !== null && client.request === 0) refused(client, effect.error)
+        if (effect.error === null) client.spokeMs = this.nowMs
+        else if (client.request === 0) refused(client, effect.error)
         return
       case 'left':
         check(waiter.kind === 'leave', 'a leave is answered where there was none')
@@ -338,6 +354,7 @@ export class GroupWorld {
     for (let partition = 0; partition < PARTITIONS; partition++) {
       if (has(assigned & ~client.owned, partition)) client.positions[partition] = this.committed[partition]
     }
+    client.spokeMs = this.nowMs
     client.owned = assigned
     client.generation = generation
     client.phase = client.cooperative && revokes ? 'join' : 'in'
@@ -437,6 +454,14 @@ function nobody(): HandedOut['owners'] {
 
 function has(mask: number, partition: number): boolean {
   return (mask & (1 << partition)) !== 0
+}
+
+/** In a new generation is whoever has joined; static members may be away. */
+function checkJoined({ members }: Group, effects: readonly GroupEffect[]): void {
+  for (const { memberId, instanceId } of members.values()) {
+    const joined = effects.some((effect) => effect.type === 'joined' && effect.response.memberId === memberId)
+    check(joined || instanceId !== null, () => `${memberId} has not joined the new generation`)
+  }
 }
 
 /** What would be restored is what is there. */
