@@ -23,6 +23,8 @@ export interface Client {
   generation: number
   /** Of the last join that succeeded; -1 for none. */
   joined: number
+  /** The last generation in which it has asked for its assignment. */
+  askedIn: number
   phase: 'out' | 'join' | 'joining' | 'sync' | 'syncing' | 'in'
   /** The join or sync that it waits for; 0 for none. */
   request: number
@@ -60,6 +62,7 @@ export function newClient(settings: {
     memberId: '',
     generation: -1,
     joined: -1,
+    askedIn: -1,
     phase: 'out',
     request: 0,
     owned: 0,

@@ -58,6 +58,7 @@ export class GroupWorld {
   private plan: Client['plan'] = null
   /** Static members have come back without a rebalance: what was withheld may stay without an owner until the next one. */
   private replacedQuietly = false
+  private syncDeadlineMs = Infinity
   /** What was found to be the same the last time. */
   private verified: { durable: GroupSnapshot | null; members: Group['members'] | null } = {
     durable: null,
@@ -108,6 +109,7 @@ export class GroupWorld {
     const client = this.clients[at]
     const { memberId, instanceId, joined: generation } = client
     const request = this.ask(at, 'sync', generation)
+    client.askedIn = generation
     client.phase = 'syncing'
     client.request = request
     const assignments = client.plan?.assignments ?? NO_ASSIGNMENTS
@@ -187,6 +189,16 @@ export class GroupWorld {
       if (silent) check(!this.group.members.has(memberId), () => `${memberId} is a member, and its session has ended`)
     }
     if (before.state === 'Stable') this.checkKept(before)
+    if (this.syncDeadlineMs <= this.nowMs) this.checkSynced()
+  }
+
+  /** Whoever has joined and has not asked for its assignment in time is gone. */
+  private checkSynced(): void {
+    const { state, generation, members } = this.group
+    if (state === 'PreparingRebalance') return
+    for (const { joined, askedIn, memberId } of this.clients)
+      if (joined === generation && askedIn !== generation)
+        check(!members.has(memberId), () => `${memberId} is a member, and has not synced in time`)
   }
 
   /** Whoever is in and is heard of in time stays. */
@@ -204,6 +216,7 @@ export class GroupWorld {
 
   stall(ms: number): void {
     this.nowMs += ms
+    this.syncDeadlineMs += ms
     for (const client of this.clients) {
       client.heardMs += ms
       client.spokeMs += ms
@@ -284,7 +297,11 @@ export class GroupWorld {
       this.trace.push(`${this.nowMs} ${show(event)}\n    -> ${describe(group)} ${effects.map(show).join(' ')}`)
     this.group = group
     check(group.generation >= before.generation, 'the generation went back')
-    if (group.state === 'CompletingRebalance' && before.state === 'PreparingRebalance') checkJoined(group, effects)
+    if (group.state === 'CompletingRebalance' && group.generation > before.generation) {
+      checkJoined(group, effects)
+      const patience = [...group.members.values()].map(({ rebalanceTimeoutMs }) => rebalanceTimeoutMs)
+      this.syncDeadlineMs = this.nowMs + Math.max(...patience)
+    }
     const renewed = group.generation > before.generation || (event.type === 'stored' && event.error !== null)
     if (renewed) for (const client of this.clients) client.heardMs = this.nowMs
     for (const effect of effects) this.take(effect, before)
@@ -326,8 +343,11 @@ export class GroupWorld {
     if (response.error === 'MEMBER_ID_REQUIRED') client.memberId = response.memberId
     if (response.error !== null) return refused(client, response.error)
     check(response.generation >= this.handedOut.generation, 'a join gives an old generation')
-    if (client.memberId !== response.memberId && before.state === 'Stable' && this.group.state === 'Stable')
+    if (client.memberId !== response.memberId && before.state === 'Stable' && this.group.state === 'Stable') {
       this.replacedQuietly = true
+      // the one that it replaces has asked
+      client.askedIn = response.generation
+    }
     client.memberId = response.memberId
     client.joined = response.generation
     client.phase = 'sync'
@@ -456,11 +476,12 @@ function has(mask: number, partition: number): boolean {
   return (mask & (1 << partition)) !== 0
 }
 
-/** In a new generation is whoever has joined; static members may be away. */
-function checkJoined({ members }: Group, effects: readonly GroupEffect[]): void {
+/** In a new generation is whoever has joined, the leader too; static members may be away. */
+function checkJoined({ members, leader }: Group, effects: readonly GroupEffect[]): void {
   for (const { memberId, instanceId } of members.values()) {
     const joined = effects.some((effect) => effect.type === 'joined' && effect.response.memberId === memberId)
-    check(joined || instanceId !== null, () => `${memberId} has not joined the new generation`)
+    const mayBeAway = instanceId !== null && memberId !== leader
+    check(joined || mayBeAway, () => `${memberId} has not joined the new generation`)
   }
 }
 
