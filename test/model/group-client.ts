@@ -96,8 +96,8 @@ export function lose(client: Client): void {
   client.generation = -1
 }
 
-/** What a leader decides. Eager members own nothing now, and everything moves by one member per generation. */
-export function assign(client: Client, { members, generation }: JoinResponse): Plan {
+/** What a leader decides. Eager members own nothing now, and get something else each time: `turn` says by how much. */
+export function assign(client: Client, { members, generation }: JoinResponse, turn: number): Plan {
   const masks = members.map(() => 0)
   const targets: string[] = []
   let withheld = 0
@@ -110,7 +110,7 @@ export function assign(client: Client, { members, generation }: JoinResponse): P
   for (let partition = 0; partition < PARTITIONS; partition++) {
     let target = kept[partition]
     if (target < 0) {
-      target = client.cooperative ? counts.indexOf(Math.min(...counts)) : (partition + generation) % members.length
+      target = client.cooperative ? counts.indexOf(Math.min(...counts)) : (partition + turn) % members.length
       counts[target]++
     }
     targets.push(members[target].memberId)

@@ -88,6 +88,7 @@ function act(world: GroupWorld, random: SeededRandom): void {
   else if (roll < 95) world.advanceTo(world.nowMs + random.below(6_000))
   else if (roll < 96) world.advanceTo(world.nowMs + 60_000)
   else if (roll < 97) world.stall(random.below(60_000))
+  else if (roll < 98) world.delete()
   else world.restart(random.below(3))
 }
 

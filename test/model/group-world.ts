@@ -21,7 +21,7 @@ const SETTLE_ROUNDS = 80
 interface Waiter {
   /** Position in `clients`. */
   at: number
-  kind: 'join' | 'sync' | 'heartbeat' | 'commit' | 'leave'
+  kind: 'join' | 'sync' | 'heartbeat' | 'commit' | 'leave' | 'delete'
   /** That the caller believed to be in. */
   generation: number
 }
@@ -149,6 +149,18 @@ export class GroupWorld {
     client.memberId = ''
     client.phase = 'out'
     client.request = 0
+  }
+
+  /** Somebody deletes the group; if that is possible, it is gone with its positions, and may start again. */
+  delete(): void {
+    this.run({ type: 'delete', request: this.ask(0, 'delete') })
+    if (this.group.state !== 'Dead') return
+    check(this.waiting.size === 0, 'a group is deleted while somebody waits')
+    this.group = newGroup(GROUP_ID)
+    this.durable = null
+    this.stores = []
+    this.committed.fill(0)
+    this.handedOut = { generation: -1, owners: nobody() }
   }
 
   /** A client stops, and another one takes its place; the old one may still speak. */
@@ -305,7 +317,7 @@ export class GroupWorld {
     const renewed = group.generation > before.generation || (event.type === 'stored' && event.error !== null)
     if (renewed) for (const client of this.clients) client.heardMs = this.nowMs
     for (const effect of effects) this.take(effect, before)
-    if (event.type === 'heartbeat' || event.type === 'commit' || event.type === 'leave')
+    if (event.type !== 'join' && event.type !== 'sync' && event.type !== 'abandon' && 'request' in event)
       check(!this.waiting.has(event.request), () => `a ${event.type} is not answered at once`)
     this.checkReplay()
   }
@@ -329,6 +341,7 @@ export class GroupWorld {
         return this.synced(client, effect, waiter.generation)
       case 'answered':
         if (waiter.kind === 'commit' && effect.error === null) this.committedBy(client, waiter.generation)
+        if (waiter.kind === 'delete') return
         if (effect.error === null) client.spokeMs = this.nowMs
         else if (client.request === 0) refused(client, effect.error)
         return
@@ -352,7 +365,7 @@ export class GroupWorld {
     client.joined = response.generation
     client.phase = 'sync'
     const leads = response.leader === response.memberId && !response.skipAssignment
-    client.plan = leads ? assign(client, response) : null
+    client.plan = leads ? assign(client, response, this.requests) : null
   }
 
   private synced(
