@@ -52,6 +52,7 @@ const STARTS: { name: string; depth: number; cooperative: boolean; begin: (world
   { name: 'two members are in, cooperative', depth: 5, cooperative: true, begin: (world) => join(world, [0, 2]) },
   { name: 'a third joins', depth: 5, cooperative: true, begin: (world) => joinAsThird(world) },
   { name: 'the leader assigns', depth: 5, cooperative: false, begin: (world) => startAssigning(world) },
+  { name: 'a static leader comes back', depth: 5, cooperative: false, begin: (world) => comeBack(world) },
 ]
 
 const moreEvents = Number(process.env['VARVE_GROUP_MORE_EVENTS'] ?? 0)
@@ -125,6 +126,14 @@ function startAssigning(world: GroupWorld): void {
   world.proceed(2)
   world.proceed(1)
   world.advanceTo(world.nextDeadlineMs())
+  world.proceed(2)
+}
+
+/** The static member leads, and has joined again under a new id, which is being stored. */
+function comeBack(world: GroupWorld): void {
+  world.proceed(2)
+  join(world, [1])
+  world.crash(2, false)
   world.proceed(2)
 }
 

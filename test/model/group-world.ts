@@ -240,6 +240,7 @@ export class GroupWorld {
   restart(durableStores: number): void {
     if (durableStores > 0) this.durable = this.stores[Math.min(durableStores, this.stores.length) - 1] ?? this.durable
     this.stores = []
+    this.syncDeadlineMs = Infinity
     this.waiting.clear()
     this.group = this.durable === null ? newGroup(GROUP_ID) : restoreGroup(GROUP_ID, this.durable, this.nowMs)
     if (this.plan?.generation !== this.group.generation) this.replacedQuietly = true
