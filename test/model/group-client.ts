@@ -23,6 +23,8 @@ export interface Client {
   generation: number
   /** Of the last join that succeeded; -1 for none. */
   joined: number
+  /** The last generation in which it has asked for its assignment. */
+  askedIn: number
   phase: 'out' | 'join' | 'joining' | 'sync' | 'syncing' | 'in'
   /** The join or sync that it waits for; 0 for none. */
   request: number
@@ -31,7 +33,8 @@ export interface Client {
   positions: number[]
   /** What it brings with its sync, as the leader. */
   plan: Plan | null
-  /** When the group heard of it the last time, at the latest. */
+  /** When the group heard of it the last time: surely then, and not after that. */
+  spokeMs: number
   heardMs: number
 }
 
@@ -59,11 +62,13 @@ export function newClient(settings: {
     memberId: '',
     generation: -1,
     joined: -1,
+    askedIn: -1,
     phase: 'out',
     request: 0,
     owned: 0,
     positions: Array.from({ length: PARTITIONS }, () => 0),
     plan: null,
+    spokeMs: 0,
     heardMs: 0,
   }
 }
@@ -91,8 +96,8 @@ export function lose(client: Client): void {
   client.generation = -1
 }
 
-/** What a leader decides. Eager members own nothing now, and everything moves by one member per generation. */
-export function assign(client: Client, { members, generation }: JoinResponse): Plan {
+/** What a leader decides. Eager members own nothing now, and get something else each time: `turn` says by how much. */
+export function assign(client: Client, { members, generation }: JoinResponse, turn: number): Plan {
   const masks = members.map(() => 0)
   const targets: string[] = []
   let withheld = 0
@@ -105,7 +110,7 @@ export function assign(client: Client, { members, generation }: JoinResponse): P
   for (let partition = 0; partition < PARTITIONS; partition++) {
     let target = kept[partition]
     if (target < 0) {
-      target = client.cooperative ? counts.indexOf(Math.min(...counts)) : (partition + generation) % members.length
+      target = client.cooperative ? counts.indexOf(Math.min(...counts)) : (partition + turn) % members.length
       counts[target]++
     }
     targets.push(members[target].memberId)

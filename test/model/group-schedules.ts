@@ -76,7 +76,7 @@ function protocols(random: SeededRandom): string[] {
 function act(world: GroupWorld, random: SeededRandom): void {
   const roll = random.below(100)
   const client = random.below(world.slots)
-  if (roll < 50) world.proceed(client)
+  if (roll < 50) goOn(world, client, random)
   else if (roll < 58) world.commit(client, random.chance(0.8) ? 'assigned' : 'joined')
   else if (roll < 61) world.join(client)
   else if (roll < 64) world.crash(client, random.chance(0.5), protocols(random))
@@ -88,7 +88,14 @@ function act(world: GroupWorld, random: SeededRandom): void {
   else if (roll < 95) world.advanceTo(world.nowMs + random.below(6_000))
   else if (roll < 96) world.advanceTo(world.nowMs + 60_000)
   else if (roll < 97) world.stall(random.below(60_000))
+  else if (roll < 98) world.delete()
   else world.restart(random.below(3))
+}
+
+/** Whoever is in works, and says that it is alive now and then. */
+function goOn(world: GroupWorld, client: number, random: SeededRandom): void {
+  if (world.clients[client].phase === 'in' && random.chance(0.5)) world.commit(client)
+  else world.proceed(client)
 }
 
 /** A client that was replaced, or is taken for dead, speaks: it was slow, and knows nothing of it. */

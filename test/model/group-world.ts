@@ -21,7 +21,7 @@ const SETTLE_ROUNDS = 80
 interface Waiter {
   /** Position in `clients`. */
   at: number
-  kind: 'join' | 'sync' | 'heartbeat' | 'commit' | 'leave'
+  kind: 'join' | 'sync' | 'heartbeat' | 'commit' | 'leave' | 'delete'
   /** That the caller believed to be in. */
   generation: number
 }
@@ -58,6 +58,7 @@ export class GroupWorld {
   private plan: Client['plan'] = null
   /** Static members have come back without a rebalance: what was withheld may stay without an owner until the next one. */
   private replacedQuietly = false
+  private syncDeadlineMs = Infinity
   /** What was found to be the same the last time. */
   private verified: { durable: GroupSnapshot | null; members: Group['members'] | null } = {
     durable: null,
@@ -108,6 +109,7 @@ export class GroupWorld {
     const client = this.clients[at]
     const { memberId, instanceId, joined: generation } = client
     const request = this.ask(at, 'sync', generation)
+    client.askedIn = generation
     client.phase = 'syncing'
     client.request = request
     const assignments = client.plan?.assignments ?? NO_ASSIGNMENTS
@@ -149,6 +151,18 @@ export class GroupWorld {
     client.request = 0
   }
 
+  /** Somebody deletes the group; if that is possible, it is gone with its positions, and may start again. */
+  delete(): void {
+    this.run({ type: 'delete', request: this.ask(0, 'delete') })
+    if (this.group.state !== 'Dead') return
+    check(this.waiting.size === 0, 'a group is deleted while somebody waits')
+    this.group = newGroup(GROUP_ID)
+    this.durable = null
+    this.stores = []
+    this.committed.fill(0)
+    this.handedOut = { generation: -1, owners: nobody() }
+  }
+
   /** A client stops, and another one takes its place; the old one may still speak. */
   crash(at: number, noticed: boolean, protocols: readonly string[] = this.clients[at].protocols): void {
     const old = this.clients[at]
@@ -179,11 +193,32 @@ export class GroupWorld {
   advanceTo(nowMs: number): void {
     if (!(nowMs < Infinity)) return
     this.nowMs = Math.max(this.nowMs, nowMs)
+    const before = this.group
     this.run({ type: 'tick' })
     check(nextDeadlineMs(this.group) > this.nowMs, 'something is due still after a tick')
     for (const { memberId, request, heardMs, sessionTimeoutMs } of this.clients) {
       const silent = request === 0 && heardMs + sessionTimeoutMs <= this.nowMs
       if (silent) check(!this.group.members.has(memberId), () => `${memberId} is a member, and its session has ended`)
+    }
+    if (before.state === 'Stable') this.checkKept(before)
+    if (this.syncDeadlineMs <= this.nowMs) this.checkSynced()
+  }
+
+  /** Whoever has joined and has not asked for its assignment in time is gone. */
+  private checkSynced(): void {
+    const { state, generation, members } = this.group
+    if (state === 'PreparingRebalance') return
+    for (const { joined, askedIn, memberId } of this.clients)
+      if (joined === generation && askedIn !== generation)
+        check(!members.has(memberId), () => `${memberId} is a member, and has not synced in time`)
+  }
+
+  /** Whoever is in and is heard of in time stays. */
+  private checkKept(before: Group): void {
+    for (const { phase, memberId, generation, spokeMs, sessionTimeoutMs } of this.clients) {
+      const heard = phase === 'in' && generation === before.generation && spokeMs + sessionTimeoutMs > this.nowMs
+      if (heard && before.members.has(memberId))
+        check(this.group.members.has(memberId), () => `${memberId} is removed, and was heard of in time`)
     }
   }
 
@@ -193,7 +228,11 @@ export class GroupWorld {
 
   stall(ms: number): void {
     this.nowMs += ms
-    for (const client of this.clients) client.heardMs += ms
+    this.syncDeadlineMs += ms
+    for (const client of this.clients) {
+      client.heardMs += ms
+      client.spokeMs += ms
+    }
     this.run({ type: 'stalled', ms })
   }
 
@@ -201,6 +240,7 @@ export class GroupWorld {
   restart(durableStores: number): void {
     if (durableStores > 0) this.durable = this.stores[Math.min(durableStores, this.stores.length) - 1] ?? this.durable
     this.stores = []
+    this.syncDeadlineMs = Infinity
     this.waiting.clear()
     this.group = this.durable === null ? newGroup(GROUP_ID) : restoreGroup(GROUP_ID, this.durable, this.nowMs)
     if (this.plan?.generation !== this.group.generation) this.replacedQuietly = true
@@ -270,10 +310,15 @@ export class GroupWorld {
       this.trace.push(`${this.nowMs} ${show(event)}\n    -> ${describe(group)} ${effects.map(show).join(' ')}`)
     this.group = group
     check(group.generation >= before.generation, 'the generation went back')
+    if (group.state === 'CompletingRebalance' && group.generation > before.generation) {
+      checkJoined(group, effects)
+      const patience = [...group.members.values()].map(({ rebalanceTimeoutMs }) => rebalanceTimeoutMs)
+      this.syncDeadlineMs = this.nowMs + Math.max(...patience)
+    }
     const renewed = group.generation > before.generation || (event.type === 'stored' && event.error !== null)
     if (renewed) for (const client of this.clients) client.heardMs = this.nowMs
     for (const effect of effects) this.take(effect, before)
-    if (event.type === 'heartbeat' || event.type === 'commit' || event.type === 'leave')
+    if (event.type !== 'join' && event.type !== 'sync' && event.type !== 'abandon' && 'request' in event)
       check(!this.waiting.has(event.request), () => `a ${event.type} is not answered at once`)
     this.checkReplay()
   }
@@ -297,7 +342,9 @@ export class GroupWorld {
         return this.synced(client, effect, waiter.generation)
       case 'answered':
         if (waiter.kind === 'commit' && effect.error === null) this.committedBy(client, waiter.generation)
-        if (effect.error !== null && client.request === 0) refused(client, effect.error)
+        if (waiter.kind === 'delete') return
+        if (effect.error === null) client.spokeMs = this.nowMs
+        else if (client.request === 0) refused(client, effect.error)
         return
       case 'left':
         check(waiter.kind === 'leave', 'a leave is answered where there was none')
@@ -310,13 +357,16 @@ export class GroupWorld {
     if (response.error === 'MEMBER_ID_REQUIRED') client.memberId = response.memberId
     if (response.error !== null) return refused(client, response.error)
     check(response.generation >= this.handedOut.generation, 'a join gives an old generation')
-    if (client.memberId !== response.memberId && before.state === 'Stable' && this.group.state === 'Stable')
+    if (client.memberId !== response.memberId && before.state === 'Stable' && this.group.state === 'Stable') {
       this.replacedQuietly = true
+      // the one that it replaces has asked
+      client.askedIn = response.generation
+    }
     client.memberId = response.memberId
     client.joined = response.generation
     client.phase = 'sync'
     const leads = response.leader === response.memberId && !response.skipAssignment
-    client.plan = leads ? assign(client, response) : null
+    client.plan = leads ? assign(client, response, this.requests) : null
   }
 
   private synced(
@@ -338,6 +388,7 @@ export class GroupWorld {
     for (let partition = 0; partition < PARTITIONS; partition++) {
       if (has(assigned & ~client.owned, partition)) client.positions[partition] = this.committed[partition]
     }
+    client.spokeMs = this.nowMs
     client.owned = assigned
     client.generation = generation
     client.phase = client.cooperative && revokes ? 'join' : 'in'
@@ -439,6 +490,15 @@ function has(mask: number, partition: number): boolean {
   return (mask & (1 << partition)) !== 0
 }
 
+/** In a new generation is whoever has joined, the leader too; static members may be away. */
+function checkJoined({ members, leader }: Group, effects: readonly GroupEffect[]): void {
+  for (const { memberId, instanceId } of members.values()) {
+    const joined = effects.some((effect) => effect.type === 'joined' && effect.response.memberId === memberId)
+    const mayBeAway = instanceId !== null && memberId !== leader
+    check(joined || mayBeAway, () => `${memberId} has not joined the new generation`)
+  }
+}
+
 /** What would be restored is what is there. */
 function checkSame(live: Group, durable: GroupSnapshot, nowMs: number): void {
   const restored = restoreGroup(GROUP_ID, durable, nowMs)
@@ -477,7 +537,8 @@ function describe({ state, generation, leader, members, pendingMembers, storing,
     return `${memberId}${joining === null ? '' : ' joining'}${syncing === null ? '' : ' syncing'} ${assignment.join()}`
   })
   const pending = [...pendingMembers.keys()].join()
-  return `${state} ${generation} leader=${leader} [${each.join('; ')}] pending=[${pending}] storing=${storing.length} until ${stateDeadlineMs}`
+  const waits = `pending=[${pending}] storing=${storing.length} until ${stateDeadlineMs}`
+  return `${state} ${generation} leader=${leader} [${each.join('; ')}] ${waits}`
 }
 
 function show(what: GroupEvent | GroupEffect): string {
