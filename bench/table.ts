@@ -86,6 +86,7 @@ function whatIsJudged(metric: Metric, variant: string | undefined, floor: string
 
 const OF_FLOOR: { [metric in Metric]?: string } = {
   latencyP50Us: 'the median wait of ',
+  recordsPerSync: 'the records per sync of ',
   topicBytes: 'the bytes of ',
 }
 
