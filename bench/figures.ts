@@ -11,6 +11,7 @@ export function formatMetric(metric: Metric, value: number): string {
     case 'syncsPerSecond':
     case 'recordsPerSync':
     case 'lossRecords':
+    case 'movedPartitions':
       return formatShort(value)
     case 'megabytesPerSecond':
       return value >= 99.5 ? value.toFixed(0) : value.toPrecision(3)
@@ -25,10 +26,13 @@ export function formatMetric(metric: Metric, value: number): string {
       return formatMicroseconds(value * 1000)
     case 'lossBytes':
     case 'scannedBytes':
+    case 'topicBytes':
+    case 'offsetsBytes':
       return formatBytes(value)
     case 'peakRssBytes':
       return `${(value / MIB).toFixed(0)} MiB`
     case 'rssGrowth':
+    case 'movedAgainstLeast':
       return formatRatio(value)
   }
 }

@@ -48,7 +48,8 @@ function valueOf(goal: Goal, measured: Measured[]): number {
   const own = spreadOf(goal, measured)
   if (goal.floor !== undefined) {
     const floor = find(measured, goal.floor)
-    const paired = goal.metric === 'recordsPerSecond' ? floor.ratio : undefined
+    // run by run is known for the first variant only
+    const paired = goal.metric === 'recordsPerSecond' && goal.variant === undefined ? floor.ratio : undefined
     return paired?.median ?? own.median / spreadOf({ metric: goal.metric, variant: goal.floor }, measured).median
   }
   if (goal.always !== true) return own.median

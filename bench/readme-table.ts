@@ -5,6 +5,7 @@ import type { Result } from './judge.ts'
 
 const BEGIN = '<!-- bench: written by `npm run bench:readme` -->'
 const END = '<!-- /bench -->'
+const CONSUMED_BYTES = 100
 const MIB = 1024 * 1024
 
 interface Row {
@@ -93,7 +94,31 @@ function others({ results, machine, fileSystem, node, scale, date }: BenchDocume
   const memory = `replaying 10 million records peaks at ${(peakRssBytes!.max / MIB).toFixed(0)} MiB`
   return [
     `${partitions} and ${killed}; ${memory}.`,
+    ...consuming(results),
     `Medians of ${scale.runs} interleaved runs, ${date.slice(0, 10)}: ${place}, ${fileSystem}, Node ${node.slice(1)}.`,
+  ]
+}
+
+/** Nothing where a run is older than consumer groups are. */
+function consuming(results: readonly Result[]): string[] {
+  if (!results.some(({ workload }) => workload === 'consume')) return []
+  const { variants } = find(results, 'consume', CONSUMED_BYTES)
+  const rate = (name: string) => variants.find(({ variant }) => variant === name)!.metrics.recordsPerSecond!.median
+  const way = (name: string) => `${formatShort(rate(name))} records/s (${formatRatio(rate(name) / rate('read'))} x)`
+  const durable = results.filter(({ workload, variants: [{ flush }] }) => workload === 'commits' && flush === 'group')
+  const committed = (inFlight: number) => {
+    const { variants: ways } = only(
+      durable.filter(({ variants: [first] }) => first.inFlight === inFlight),
+      'commits',
+    )
+    const { ratio } = ways.find(({ variant }) => variant === 'append')!
+    return `${formatShort(ways[0].metrics.recordsPerSecond!.median)} a second (${formatRatio(ratio!.median)} x)`
+  }
+  const ways = `${way('run')} through \`run\`, ${way('for await')} by \`for await\` and ${way('batches')} in batches`
+  const rates = `${committed(1)} one at a time, ${committed(256)} with 256 in flight`
+  return [
+    `A consumer gets ${ways}, of ${formatSize(CONSUMED_BYTES)}, beside reading without a group.`,
+    `Durable commits: ${rates}, beside appends of the same size.`,
   ]
 }
 

@@ -42,6 +42,10 @@ const COLUMNS: Column[] = [
   worst('peakRssBytes', 'memory'),
   middle('rssGrowth', 'growth'),
   middle('loopDelayP99Ms', 'loop p99'),
+  worst('movedPartitions', 'moved'),
+  worst('movedAgainstLeast', 'of the least'),
+  worst('topicBytes', 'topic'),
+  worst('offsetsBytes', 'offsets'),
   worst('lossMs', 'lost: time'),
   worst('lossRecords', 'records'),
   worst('lossBytes', 'size'),
@@ -61,7 +65,8 @@ export function describeResult(result: Result): string[] {
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
   })
   for (const measured of variants) table.push(columns.map(({ cell }) => cell(measured) ?? ''))
-  const title = [workload, formatSize(recordBytes), ...(detail === undefined ? [] : [detail])].join(', ')
+  const size = recordBytes === 0 ? [] : [formatSize(recordBytes)]
+  const title = [workload, ...size, ...(detail === undefined ? [] : [detail])].join(', ')
   return [title, table.toString().replaceAll(/ +$/gm, ''), ...goals.map((goal) => `  ${describeGoal(goal)}`), '']
 }
 
@@ -74,8 +79,15 @@ export function describeGoal({ metric, variant, floor, atLeast, atMost, value, m
 }
 
 function whatIsJudged(metric: Metric, variant: string | undefined, floor: string | undefined): string[] {
-  if (floor !== undefined) return [metric === 'recordsPerSecond' ? `of ${floor}` : `of the median wait of ${floor}`]
-  return [...(NAMES[metric] === undefined ? [] : [NAMES[metric]]), ...(variant === undefined ? [] : [`(${variant})`])]
+  const whose = variant === undefined ? [] : [`(${variant})`]
+  if (floor !== undefined) return [`of ${OF_FLOOR[metric] ?? ''}${floor}`, ...whose]
+  return [...(NAMES[metric] === undefined ? [] : [NAMES[metric]]), ...whose]
+}
+
+const OF_FLOOR: { [metric in Metric]?: string } = {
+  latencyP50Us: 'the median wait of ',
+  recordsPerSync: 'the records per sync of ',
+  topicBytes: 'the bytes of ',
 }
 
 const NAMES: { [metric in Metric]?: string } = {
@@ -84,6 +96,7 @@ const NAMES: { [metric in Metric]?: string } = {
   lossMs: 'of acknowledged records at risk',
   peakRssBytes: 'resident',
   rssGrowth: 'growth of memory',
+  movedAgainstLeast: 'times the fewest that can move',
 }
 
 function formatRange({ min, max }: Spread, format: (value: number) => string): string | undefined {

@@ -31,6 +31,12 @@ export type Metric =
   | 'lossRecords'
   | 'ms'
   | 'scannedBytes'
+  /** Partitions that got another owner, and the same as a multiple of the fewest that could. */
+  | 'movedPartitions'
+  | 'movedAgainstLeast'
+  /** Of log, of what was consumed and of `__consumer_offsets`. */
+  | 'topicBytes'
+  | 'offsetsBytes'
 
 /** What one run of a variant found. */
 export type Sample = { [metric in Metric]?: number }
@@ -71,6 +77,7 @@ export interface Goal {
 export interface Workload {
   /** For instance `fill-group`. */
   name: string
+  /** 0 where no records pass. */
   recordBytes: number
   /** What tells it from others of the same name and record size: `16 in flight`. */
   detail?: string

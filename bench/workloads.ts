@@ -1,6 +1,10 @@
+import type { Flush } from '../src/index.ts'
 import type { Workload } from './workload.ts'
+import { commits } from './workloads/commits.ts'
+import { consume } from './workloads/consume.ts'
 import { endurance } from './workloads/endurance.ts'
 import { eventsAppend, eventsReplay } from './workloads/events.ts'
+import { fanOut } from './workloads/fan-out.ts'
 import { fillBatch } from './workloads/fill-batch.ts'
 import { fillEach } from './workloads/fill-each.ts'
 import { fillGroup, fillInFlight } from './workloads/fill-group.ts'
@@ -11,6 +15,8 @@ import { manyPartitions } from './workloads/many-partitions.ts'
 import { openPartitions, openPartitionsKilled } from './workloads/open-partitions.ts'
 import { openClean, openKilled } from './workloads/open.ts'
 import { readRandom } from './workloads/read-random.ts'
+import { rebalanceJoin } from './workloads/rebalance-join.ts'
+import { rebalance } from './workloads/rebalance.ts'
 import { replayBatches } from './workloads/replay-batches.ts'
 import { replayMemory } from './workloads/replay-memory.ts'
 import { replayRecords } from './workloads/replay-records.ts'
@@ -29,6 +35,13 @@ const SIZES = [SMALL, 1024, 16 * 1024]
 const REPLAY_SIZES = [16, 64, 256, 1024, 4096, 16 * 1024]
 const IN_FLIGHT = [1, 4, 16, 64, 256, 1024]
 const REPLAY_BYTES = 200_000_000
+const CONSUMED_SIZES = [SMALL, 1024]
+const COMMIT_MODES: Flush[] = ['each', 'group', { ms: 10 }, 'os']
+const COMMIT_LOADS = [
+  { inFlight: 1, groups: 1 },
+  { inFlight: 256, groups: 1 },
+  { inFlight: 256, groups: 8 },
+]
 const ENDURANCE_RECORDS = 100_000_000
 
 /** The workloads of a full run, or the few and small ones of a smoke test. */
@@ -37,6 +50,10 @@ export function suite({ smoke }: { smoke: boolean }): Suite {
   // what a record costs beside its bytes bounds how many of the small ones fit the time
   const replayed = (recordBytes: number, bytes = REPLAY_BYTES) =>
     smoke ? 200_000 : Math.floor(bytes / (recordBytes + 100) / 1000) * 1000
+  const commitLoads = (smoke ? (['group'] as const) : COMMIT_MODES).flatMap((flush) =>
+    COMMIT_LOADS.map((load) => ({ flush, ...load })),
+  )
+  const consumed = smoke ? sizes : CONSUMED_SIZES
   const prepared = smoke ? 200_000 : 1_000_000
   return {
     usual: [
@@ -58,6 +75,11 @@ export function suite({ smoke }: { smoke: boolean }): Suite {
       openKilled(SMALL, prepared),
       openPartitions(SMALL, smoke ? 100 : 1000),
       openPartitionsKilled(SMALL, smoke ? 100 : 1000),
+      ...commitLoads.map(commits),
+      ...consumed.flatMap((bytes) => [1, 8].map((count) => consume(bytes, replayed(bytes), count))),
+      fanOut(smoke ? SMALL : 1024, smoke ? 5_000 : 20_000, 50),
+      rebalance(100, 1000),
+      rebalanceJoin(smoke ? 10 : 100, smoke ? 100 : 1000),
       replayMemory(SMALL, smoke ? 1_000_000 : 10_000_000),
     ],
     onDemand: [endurance(SMALL, smoke ? 1_000_000 : ENDURANCE_RECORDS)],

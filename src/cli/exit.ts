@@ -8,7 +8,7 @@ export const ExitCode = {
   failed: 1,
   /** The command line is wrong: nothing was done. */
   usage: 2,
-  /** No such topic or partition, or no log in the directory. */
+  /** No such topic, partition or group, or no log in the directory. */
   missing: 3,
 } as const
 

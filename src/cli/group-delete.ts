@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import type { PartitionLag } from '../client/group-admin.ts'
 import { directoryOption, jsonOption } from './arguments.ts'
 import { confirm, requireConfirmable } from './confirm.ts'
-import { withLog } from './log-access.ts'
+import { CliFailure, ExitCode } from './exit.ts'
+import { withGroup } from './group-access.ts'
 import { output } from './output.ts'
 import { countOf } from './units.ts'
 
@@ -38,14 +40,22 @@ export function registerGroupDelete(group: Command): void {
 async function deleteGroup(groupId: string, { directory, topic, yes, json }: DeleteOptions): Promise<void> {
   const what = topic === undefined ? `group '${groupId}'` : `what group '${groupId}' has committed of topic '${topic}'`
   requireConfirmable(`deleting ${what}`, yes)
-  const partitions = await withLog(directory, 'write', async (log) => {
+  const partitions = await withGroup({ directory, groupId, access: 'write' }, async (log) => {
     const { offsets } = await log.describeGroup(groupId)
     const committed = offsets.filter((each) => each.committed !== null && (topic === undefined || each.topic === topic))
+    if (topic !== undefined && committed.length === 0) throw nothingCommitted(groupId, topic, offsets)
     if (!yes) await confirm(`Delete ${what} (${countOf(committed.length, 'committed offset')})?`)
     if (topic === undefined) await log.deleteGroup(groupId)
-    else if (committed.length > 0) await log.deleteOffsets(groupId, committed)
+    else await log.deleteOffsets(groupId, committed)
     return committed.length
   })
   if (json) void output.json({ group: groupId, topic: topic ?? null, partitions, deleted: true })
   else void output.line(`deleted ${what} (${countOf(partitions, 'committed offset')})`)
+}
+
+function nothingCommitted(groupId: string, topic: string, offsets: PartitionLag[]): CliFailure {
+  const topics = new Set(offsets.filter(({ committed }) => committed !== null).map((each) => each.topic))
+  const known = topics.size === 0 ? 'nor of any other' : `only of ${[...topics].join(', ')}`
+  const message = `group '${groupId}' has committed nothing of topic '${topic}', ${known}`
+  return new CliFailure(ExitCode.missing, 'UNKNOWN_TOPIC_OR_PARTITION', message, { topic })
 }

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
 import type { GroupDescription, GroupMember } from '../client/group-admin.ts'
 import { directoryOption, jsonOption } from './arguments.ts'
-import { withLog } from './log-access.ts'
+import { withGroup } from './group-access.ts'
 import { output } from './output.ts'
+import { formatPartitions } from './partition-list.ts'
 import { printTable, textColumn, countColumn, kindColumn, type Column } from './table.ts'
-import { countOf, formatCount, formatSeconds } from './units.ts'
+import { countOf, formatAge, formatCount } from './units.ts'
 import { safeText } from './values.ts'
 
 type Offsets = GroupDescription['offsets'][number]
@@ -32,8 +33,9 @@ export function registerGroupDescribe(group: Command): void {
 }
 
 async function describeGroup(groupId: string, options: { directory: string; json?: boolean }): Promise<void> {
-  const group = await withLog(options.directory, 'read', (log) => log.describeGroup(groupId))
-  if (options.json) return void output.json(group)
+  const { directory, json } = options
+  const group = await withGroup({ directory, groupId, access: 'read' }, (log) => log.describeGroup(groupId))
+  if (json) return void output.json(group)
   const { state, generation, assignor, members, offsets } = group
   if (output.isTerminal) {
     const by = assignor === null ? '' : `, assigned by ${assignor}`
@@ -53,9 +55,12 @@ const memberColumns: Column<GroupMember>[] = [
   textColumn('member', ({ memberId }) => safeText(memberId)),
   textColumn('instance', ({ instanceId }) => safeText(instanceId ?? '')),
   textColumn('host', ({ clientHost }) => safeText(clientHost)),
-  textColumn('partitions', ({ assignment }) =>
-    assignment.length === 0 ? '(idle)' : assignment.map(({ topic, partition }) => `${topic}-${partition}`).join(' '),
-  ),
+  {
+    head: 'partitions',
+    cell: ({ assignment }) => formatPartitions(assignment),
+    shown: ({ assignment }) => (assignment.length === 0 ? '(idle)' : formatPartitions(assignment)),
+    align: 'left',
+  },
 ]
 
 const offsetColumns: Column<Offsets>[] = [
@@ -73,5 +78,5 @@ function showCommitted({ committed }: Offsets): string {
 }
 
 function showAge({ oldestTimestamp }: Offsets): string {
-  return oldestTimestamp === null ? '' : formatSeconds(Math.max(0, Date.now() - oldestTimestamp) / 1000)
+  return oldestTimestamp === null ? '' : formatAge(Date.now() - oldestTimestamp)
 }

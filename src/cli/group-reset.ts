@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { OffsetReset, ResetOptions, ResetTarget } from '../client/offset-reset.ts'
+import type { TopicDescription, Varve } from '../client/varve.ts'
 import type { TopicPartition } from '../group/assignors/assignor.ts'
-import { directoryOption, directoryWords, integerArgument, jsonOption, repeatable } from './arguments.ts'
+import { directoryOption, integerArgument, jsonOption, repeatable } from './arguments.ts'
 import { cannotRead, usageError } from './exit.ts'
-import { withLog } from './log-access.ts'
+import { withGroup } from './group-access.ts'
+import { requirePartition, requireTopic } from './log-access.ts'
 import { output, say } from './output.ts'
+import { parsePartitions } from './partition-list.ts'
 import { countColumn, printTable, textColumn, type Column } from './table.ts'
 import { formatCount, parseTime } from './units.ts'
+import { safeText } from './values.ts'
+
+type TopicOffset = TopicPartition & { offset: number }
 
 interface Options {
   directory: string
@@ -23,14 +29,19 @@ interface Options {
 }
 
 const EXAMPLES = `
-Shows what would be done; --execute does it. A group that has members is refused,
-and an offset that a partition does not hold becomes the nearest one that it does.
-A file has lines of topic, partition and offset, parted by commas or tabs.
+Prints topic, partition, and the offsets that the group goes on from: as it is,
+and as it will be. That works beside a live writer and changes nothing.
+--execute does it; it needs the log for itself, and a group that has members is refused.
+An offset that a partition does not hold becomes the nearest one that it does.
+
+A group that there is not yet begins in the topics that are named. A file has
+lines of topic, partition and offset, parted by commas or tabs, as this prints:
+  varve group describe billing | grep ^offset | cut -f 2-4
 
 Examples:
   varve group reset billing --to-earliest
   varve group reset billing --to-datetime 2026-01-31T12:00 --topic orders --execute
-  varve group reset billing --shift-by -100 --topic orders:0,2 --execute
+  varve group reset billing --shift-by -100 --topic orders:0-3,7 --execute
   varve group reset billing --from-file offsets.csv --execute
 `
 
@@ -39,7 +50,7 @@ export function registerGroupReset(group: Command): void {
   group
     .command('reset <group>')
     .description('have a group go on elsewhere; only shows what would be done without --execute')
-    .option('-t, --topic <topic[:partitions]>', 'this topic only, or these partitions of it: orders:0,2', repeatable)
+    .option('-t, --topic <topic[:partitions]>', 'this topic only, or these partitions: orders:0-3,7', repeatable)
     .option('--to-earliest', 'where each partition begins')
     .option('--to-latest', 'where each partition ends')
     .option('--to-datetime <time>', 'the first record at or after an ISO 8601 time', timeArgument)
@@ -57,12 +68,26 @@ export function registerGroupReset(group: Command): void {
 async function resetGroup(groupId: string, options: Options): Promise<void> {
   const { directory, execute = false, json } = options
   const reset: ResetOptions = { ...whatToReset(options), dryRun: !execute }
-  const plan = await withLog(directory, 'write', (log) => log.resetOffsets(groupId, reset))
+  const advice = ': name the topics that it is to begin with, or correct the id'
+  const access = execute ? 'write' : 'read'
+  const plan = await withGroup({ directory, groupId, access, advice }, async (log) => {
+    await requireTopics(log, reset.topics ?? reset.offsets ?? [])
+    return log.resetOffsets(groupId, reset)
+  })
   if (json) void output.json(plan)
   else printTable(columns, plan)
-  const command = `the same with --execute${directoryWords(directory)}`
-  if (!execute) say(`nothing was changed: ${command} does it`)
-  else if (!json && output.isTerminal) say(`group '${groupId}' goes on there`)
+  if (!execute) say('nothing was changed: the same with --execute does it')
+  else if (!json && output.isTerminal) say(`group '${safeText(groupId)}' goes on there`)
+}
+
+async function requireTopics(log: Varve, named: readonly (string | TopicPartition)[]): Promise<void> {
+  const topics = new Map<string, TopicDescription>()
+  for (const each of named) {
+    const name = typeof each === 'string' ? each : each.topic
+    const topic = topics.get(name) ?? (await requireTopic(log, name))
+    topics.set(name, topic)
+    if (typeof each !== 'string') requirePartition(topic, each.partition)
+  }
 }
 
 const columns: Column<OffsetReset>[] = [
@@ -93,42 +118,41 @@ function whatToReset({ topic, fromFile, ...options }: Options): Omit<ResetOption
     return { offsets: readOffsets(fromFile) }
   }
   const [to] = targets
-  return topic === undefined ? { to } : { to, topics: topic.flatMap(parseTopic) }
+  return topic === undefined ? { to } : { to, topics: topic.flatMap(parsePartitions) }
 }
 
-/** Reads `orders` or `orders:0,2`. */
-function parseTopic(text: string): (string | TopicPartition)[] {
-  const at = text.lastIndexOf(':')
-  if (at < 0) return [text]
-  const topic = text.slice(0, at)
-  return text
-    .slice(at + 1)
-    .split(',')
-    .map((number) => {
-      if (!/^\d{1,6}$/.test(number))
-        throw usageError(`--topic: '${text}' must be a topic, or topic:partition,partition`)
-      return { topic, partition: Number(number) }
-    })
-}
-
-function readOffsets(file: string): (TopicPartition & { offset: number })[] {
+function readOffsets(file: string): TopicOffset[] {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
     throw cannotRead(file, error)
   }
-  const offsets: (TopicPartition & { offset: number })[] = []
-  for (const [index, line] of text.split(/\r?\n/).entries()) {
-    if (line.trim() === '') continue
-    const fields = /^\s*"?([\w.-]+)"?\s*[,\t]\s*(\d{1,6})\s*[,\t]\s*(\d{1,16})\s*$/.exec(line)
-    if (fields === null) {
-      throw usageError(`${file}:${index + 1}: a line must be topic, partition and offset, parted by commas or tabs`)
+  const found = new Map<string, TopicOffset & { line: number }>()
+  for (const [index, content] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .entries()) {
+    if (content.trim() === '') continue
+    const line = index + 1
+    const given = parseOffset(content)
+    if (given === null) {
+      const form = 'topic, partition and offset, parted by commas or tabs'
+      throw usageError(`${file}:${line}: a line must be ${form}, not ${JSON.stringify(content.slice(0, 80))}`)
     }
-    offsets.push({ topic: fields[1], partition: Number(fields[2]), offset: Number(fields[3]) })
+    const key = `${given.topic}:${given.partition}`
+    const before = found.get(key)
+    if (before !== undefined) throw usageError(`${file}:${line}: ${key} stands in line ${before.line} already`)
+    found.set(key, { ...given, line })
   }
-  if (offsets.length === 0) throw usageError(`'${file}' holds no offsets`)
-  return offsets
+  if (found.size === 0) throw usageError(`'${file}' holds no offsets`)
+  return [...found.values()].map(({ topic, partition, offset }) => ({ topic, partition, offset }))
+}
+
+function parseOffset(line: string): TopicOffset | null {
+  const fields = /^\s*(["']?)([\w.-]+)\1\s*[,\t]\s*(\d{1,6})\s*[,\t]\s*(\d{1,16})\s*$/.exec(line)
+  if (fields === null || !Number.isSafeInteger(Number(fields[4]))) return null
+  return { topic: fields[2], partition: Number(fields[3]), offset: Number(fields[4]) }
 }
 
 function timeArgument(text: string): number {

@@ -50,7 +50,8 @@ async function openLog(options: VarveOptions): Promise<Varve> {
   } catch (error) {
     if (!(error instanceof VarveError) || error.code !== 'LOCKED') throw error
     const holder = error.message.replace(/; close it there.*$/, '')
-    const message = `${holder}: end that first; what only reads (\`varve read\`, \`replay\`, \`topic list\`) works beside it`
+    const readers = '`varve read`, `replay`, `topic list`, `group list`'
+    const message = `${holder}: end that first; what only reads (${readers}) works beside it`
     throw new VarveError('LOCKED', message, { details: error.details, cause: error })
   }
 }

@@ -26,7 +26,7 @@ Exit codes:
   0    done
   1    failed, or damage found
   2    the command line is wrong, and nothing was done
-  3    no such topic or partition, or no log in the directory
+  3    no such topic, partition or group, or no log in the directory
   130  interrupted by Ctrl-C
 
 Examples:

@@ -33,6 +33,15 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`
 }
 
+/** How long ago something was, in one unit: `45 s`, `12 min`, `5 h`, `40 days`. What is to come has no age. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000
+  if (seconds < 60) return `${Math.floor(seconds)} s`
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3600)} h`
+  return `${formatCount(Math.floor(seconds / 86_400))} days`
+}
+
 /** ISO 8601 in UTC, to the millisecond; the number itself where no calendar reaches. */
 export function formatTime(timestamp: number): string {
   const date = new Date(timestamp)

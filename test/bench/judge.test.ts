@@ -74,6 +74,13 @@ test('a bound that holds always is held against the worst run of the variant tha
   expect(judged({ ...goal, always: false }, measured).goals[0]).toMatchObject({ value: 9, met: true })
 })
 
+test('a goal of another variant is held against its own rate, not the ratio of the first', () => {
+  const measured = [rates('varve', spread(900)), rates('slow', spread(500)), rates('R3', spread(1000), 0.9)]
+  const result = judged({ ...ATLEAST, variant: 'slow' }, measured)
+  expect(result.goals[0]).toMatchObject({ value: 0.5, met: false })
+  expect(describeResult(result).join('\n')).toContain('✗ 0.50 of R3 (slow), wanted: at least 0.90')
+})
+
 test('a goal for what was not measured is a mistake in the benchmark', () => {
   const measured = [rates('varve', spread(1))]
   expect(() => judged({ metric: 'ms', atMost: 5 }, measured)).toThrow('varve has no ms')

@@ -24,6 +24,18 @@ test('what does not fit the table follows it', () => {
   expect(text).toContain('Medians of 5 interleaved runs, 2026-01-02: 2 x A Processor, ext4, Node 20.20.2.')
 })
 
+test('consuming and committing are told where they were measured', () => {
+  const document = sampleDocument()
+  const text = numbers(document)
+  expect(text).toContain(
+    'A consumer gets 3.00 M records/s (0.60 x) through `run`, 4.00 M records/s (0.80 x) by `for await` and ' +
+      '8.00 M records/s (1.60 x) in batches, of 100 B, beside reading without a group.',
+  )
+  expect(text).toContain('Durable commits: 9.00 k a second (0.90 x) one at a time, 2.30 M a second (0.90 x) with 256')
+  const older = document.results.filter(({ workload }) => workload !== 'consume' && workload !== 'commits')
+  expect(numbers({ ...document, results: older })).not.toContain('consumer')
+})
+
 test('rewriting replaces what is between the marks, and nothing else', () => {
   const once = rewrite(README, sampleDocument())
   expect(once).not.toBe(README)

@@ -72,6 +72,20 @@ export function sampleDocument(): BenchDocument {
           sampleVariant('R5', 4.5e8 / bytes, { ratio: around(1.1) }),
         ]),
       ),
+      result('consume', 100, [
+        sampleVariant('run', 3e6),
+        sampleVariant('for await', 4e6),
+        sampleVariant('batches', 8e6),
+        sampleVariant('read', 5e6, { ratio: around(0.6) }),
+      ]),
+      ...[1, 256].flatMap((inFlight) =>
+        ['each', 'group'].map((flush) =>
+          result('commits', 44, [
+            sampleVariant('commit', (flush === 'group' ? 9000 : 8000) * inFlight, { inFlight, flush }),
+            sampleVariant('append', 10_000 * inFlight, { inFlight, flush, ratio: around(0.9) }),
+          ]),
+        ),
+      ),
       time('open-partitions', 151.6),
       time('open-partitions-killed', 352.2),
       result('replay-memory', 100, [{ variant: 'varve', runs: 1, metrics: { peakRssBytes: around(80 * 1024 ** 2) } }]),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { formatMetric, formatRatio, formatSize } from '../../bench/figures.ts'
-import { describeResult } from '../../bench/table.ts'
+import { describeGoal, describeResult } from '../../bench/table.ts'
 import type { Metric } from '../../bench/workload.ts'
 import { around, sampleVariant } from './sample-document.ts'
 
@@ -32,8 +32,38 @@ test.each<[Metric, number, string]>([
   ['lossBytes', 1_234_567, '1.2 MB'],
   ['peakRssBytes', 81 * 1024 ** 2, '81 MiB'],
   ['rssGrowth', 1.049, '1.05'],
+  ['movedPartitions', 20, '20'],
+  ['movedAgainstLeast', 1, '1.00'],
+  ['topicBytes', 1_234_567, '1.2 MB'],
+  ['offsetsBytes', 29_900, '29.9 kB'],
 ])('%s of %d reads %s', (metric, value, text) => {
   expect(formatMetric(metric, value)).toBe(text)
+})
+
+test('where no records pass no size is told, and a bound is said in words', () => {
+  const variants = [{ variant: 'sticky', runs: 5, metrics: { ms: around(2), movedAgainstLeast: around(1) } }]
+  const moved = {
+    metric: 'movedAgainstLeast' as const,
+    variant: 'sticky',
+    atMost: 1,
+    value: 1,
+    met: true,
+    blunder: false,
+  }
+  const lines = describeResult({
+    workload: 'rebalance',
+    recordBytes: 0,
+    detail: '100 members',
+    variants,
+    goals: [moved],
+  })
+  expect(lines[0]).toBe('rebalance, 100 members')
+  expect(lines[2]).toBe('  ✓ 1.00 times the fewest that can move (sticky), wanted: at most 1.00')
+})
+
+test('bytes beside a floor are called bytes', () => {
+  const goal = { metric: 'topicBytes' as const, floor: 'one group', atMost: 1, value: 1, met: true, blunder: false }
+  expect(describeGoal(goal)).toBe('✓ 1.00 of the bytes of one group, wanted: at most 1.00')
 })
 
 test('ratios keep three digits at most', () => {

@@ -9,6 +9,10 @@ const COMMANDS = [
   ['topic', 'alter'],
   ['topic', 'delete'],
   ['topic', 'adopt'],
+  ['group', 'list'],
+  ['group', 'describe'],
+  ['group', 'reset'],
+  ['group', 'delete'],
   ['append'],
   ['read'],
   ['replay'],
@@ -22,7 +26,7 @@ test('--version prints the version of the package', async () => {
 })
 
 test('--help of every command has examples, fits 80 columns and ends with 0', async () => {
-  const helps = await Promise.all([['topic'], [], ...COMMANDS].map((words) => runCli([...words, '--help'])))
+  const helps = await Promise.all([['topic'], ['group'], [], ...COMMANDS].map((words) => runCli([...words, '--help'])))
   for (const { code, stdout, stderr } of helps) {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(/^Usage: varve/)
@@ -37,7 +41,7 @@ test('--help documents the exit codes', async () => {
 })
 
 test('no command, and half a command, print the help and end with 2', async () => {
-  for (const words of [[], ['topic']]) {
+  for (const words of [[], ['topic'], ['group']]) {
     const { code, stdout, stderr } = await runCli(words)
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toMatch(/^Usage: varve/)

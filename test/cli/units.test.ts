@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import {
   countOf,
+  formatAge,
   formatBytes,
   formatCount,
   formatRate,
@@ -86,4 +87,17 @@ test('anything else is no time', () => {
   ]) {
     expect({ text, time: parseTime(text) }).toEqual({ text, time: null })
   }
+})
+
+test.each([
+  [-5, '0 s'],
+  [59_999, '59 s'],
+  [60_000, '1 min'],
+  [3_599_000, '59 min'],
+  [3_600_000, '1 h'],
+  [172_799_000, '47 h'],
+  [172_800_000, '2 days'],
+  [1_234 * 86_400_000, '1,234 days'],
+])('an age of %d ms reads %s', (ms, text) => {
+  expect(formatAge(ms)).toBe(text)
 })
