@@ -100,6 +100,7 @@ export class Varve implements AsyncDisposable {
    * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION when a directory is missing, TOPIC_ALREADY_EXISTS
    */
   async adoptTopic(options: AdoptTopicOptions): Promise<TopicDescription> {
+    if (isNamed(options)) await this.coordinator.forgetTopic(options.name)
     return describe(await this.admin.adopt(options))
   }
 
@@ -145,7 +146,8 @@ export class Varve implements AsyncDisposable {
   async deleteTopic(name: string): Promise<void> {
     checkName('deleteTopic', name)
     await this.admin.delete(name)
-    await this.coordinator.forgetTopic(name)
+    // it is gone, whatever comes of this: what is left of it is forgotten before there is another one of its name
+    await this.coordinator.forgetTopic(name).catch(() => {})
   }
 
   /**
@@ -164,6 +166,7 @@ export class Varve implements AsyncDisposable {
       'beforeOffset',
     ])
     const partition = this.topic('deleteRecords', name).partition(options.partition)
+    if (!(await this.coordinator.isDamaged(partition))) refuseInternal(name)
     const { beforeOffset } = options
     if (beforeOffset > partition.highWatermark) {
       const message =
