@@ -33,7 +33,6 @@ export class ConsumerCore implements Ownership {
   private retires = false
   /** Lost, and somebody is at their records still. */
   private readonly lostClaims = new Set<AssignedPartition>()
-  private freeWaiters: (() => void)[] = []
 
   constructor(
     readonly engine: LogEngine,
@@ -45,7 +44,7 @@ export class ConsumerCore implements Ownership {
     this.fetcher = new Fetcher(
       engine.clock,
       (assigned, error) => this.reset(assigned, error),
-      (assigned) => void (this.lostClaims.delete(assigned) && this.freeAll()),
+      (assigned) => void (this.lostClaims.delete(assigned) && this.membership.nudge()),
     )
     this.membership = new Membership(engine, coordinator, settings, this)
     this.committer = new OffsetCommitter(engine, coordinator, settings, this.fetcher, () => this.membership, fail)
@@ -64,7 +63,7 @@ export class ConsumerCore implements Ownership {
     this.throwIfFailed()
     this.isActive = true
     this.lastPollMs = this.engine.clock.monotonicMs()
-    this.freeAll()
+    this.membership.nudge()
     if (this.isStarted) return
     this.isStarted = true
     this.membership.start()
@@ -94,7 +93,7 @@ export class ConsumerCore implements Ownership {
     this.failure ??= error as Error
     this.fetcher.interrupt()
     this.ended.abort(error)
-    this.freeAll()
+    this.membership.nudge()
   }
 
   private retire(): void {
@@ -159,10 +158,8 @@ export class ConsumerCore implements Ownership {
     await this.settings.onLost?.(partitions)
   }
 
-  async whenFree(isMember: boolean): Promise<void> {
-    const isHeldUp = () => this.lostClaims.size > 0 || !(isMember || this.isActive)
-    while (isHeldUp() && !this.ended.signal.aborted)
-      await new Promise<void>((resolve) => this.freeWaiters.push(resolve))
+  mayJoin(isMember: boolean): boolean {
+    return this.lostClaims.size === 0 && (isMember || (this.isActive && !this.ended.signal.aborted))
   }
 
   /** Ends all waiting; what is claimed is given back by whoever claimed it. */
@@ -171,7 +168,7 @@ export class ConsumerCore implements Ownership {
     this.committer.stop()
     this.fetcher.interrupt()
     this.ended.abort()
-    this.freeAll()
+    this.membership.nudge()
   }
 
   private place(assigned: AssignedPartition, committed: CommittedOffset | undefined): void {
@@ -211,9 +208,5 @@ export class ConsumerCore implements Ownership {
     const isOwner = this.fetcher.partitions.length > 0
     if (!isOwner || clock.monotonicMs() - sinceMs < this.settings.maxPollIntervalMs) return
     this.membership.standBack().catch((error: unknown) => this.fail(error))
-  }
-
-  private freeAll(): void {
-    for (const resolve of this.freeWaiters.splice(0)) resolve()
   }
 }

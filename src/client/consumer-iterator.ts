@@ -95,7 +95,7 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     const { claim } = this
     if (claim === null) return
     const { assigned } = claim
-    if (assigned.isInterrupted && !assigned.isMoved && !assigned.isLost) this.settle(claim)
+    if (!assigned.isMoved && !assigned.isLost) this.settle(claim)
     const rest = this.rest()
     this.claim = null
     this.core.fetcher.release(assigned, rest)

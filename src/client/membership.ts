@@ -23,8 +23,11 @@ export interface Ownership {
   revoke(partitions: TopicPartition[]): Promise<void>
   /** All are gone, and may have other owners already. */
   lose(): Promise<void>
-  /** Resolves when nobody is still at a record of partitions that were lost and, for one that is no member, somebody consumes. */
-  whenFree(isMember: boolean): Promise<void>
+  /**
+   * Whether nobody is still at a record of partitions that were lost and, for one that is no member yet, somebody consumes.
+   * Says so with `nudge` when that changes.
+   */
+  mayJoin(isMember: boolean): boolean
   /** It is of no use any more. */
   fail(error: unknown): void
 }
@@ -149,7 +152,8 @@ export class Membership {
   private async rebalance(): Promise<void> {
     const { settings, coordinator, ownership } = this
     const { memberId, generation } = this
-    await ownership.whenFree(memberId !== '')
+    while (!this.isLeft && !ownership.mayJoin(memberId !== ''))
+      await new Promise<void>((resolve) => (this.wake = resolve))
     await this.watchGroup()
     if (this.assignor.rebalanceProtocol === 'eager') await this.whileHeard(ownership.revoke(ownership.owned()))
     // what was lost meanwhile may have somebody at it still
@@ -311,7 +315,8 @@ export class Membership {
     this.cancelTimer()
   }
 
-  private nudge(): void {
+  /** Something may have changed: whatever it waits for, it looks again. */
+  nudge(): void {
     this.lastHeartbeatMs = -Infinity
     this.wake()
   }

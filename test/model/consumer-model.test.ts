@@ -101,10 +101,11 @@ async function finish(world: GroupWorld): Promise<void> {
   let isClosed = false
   void closing.finally(() => (isClosed = true)).catch(() => {})
   for (let turn = 0; turn < 100 && !isClosed; turn++) {
-    await world.clock.advanceSlowly(100)
+    await world.clock.advanceSlowly(turn < 50 ? 100 : 1_000)
     await idle(5)
   }
-  expect(isClosed, 'closed in 10 s').toBe(true)
+  // a handler that hangs in a consumer that was told to close has 30 s
+  expect(isClosed, 'closed in 55 s').toBe(true)
   await closing
   if (world.violation !== null) throw world.violation
   await world.verifyIdle()
