@@ -42,9 +42,13 @@ export async function until(holds: () => boolean | Promise<boolean>, what = 'wha
 }
 
 /** As `until`, and time passes meanwhile. */
-export async function untilLater(clock: FakeClock, holds: () => boolean, what = 'what was waited for'): Promise<void> {
+export async function untilLater(
+  clock: FakeClock,
+  holds: () => boolean | Promise<boolean>,
+  what = 'what was waited for',
+): Promise<void> {
   for (let turn = 0; turn < 200; turn++) {
-    if (holds()) return
+    if (await holds()) return
     await clock.advanceSlowly(100)
     await idle(5)
   }
@@ -78,4 +82,9 @@ export function gate<T = void>(): { promise: Promise<T>; open: (value: T) => voi
   let open!: (value: T) => void
   const promise = new Promise<T>((resolve) => (open = resolve))
   return { promise, open }
+}
+
+/** Lets time pass until the group has committed this much of each partition. */
+export async function untilCommitted(clock: FakeClock, log: Varve, offsets: readonly number[]): Promise<void> {
+  await untilLater(clock, async () => (await committedBy(log)).join() === offsets.join(), `committed ${offsets.join()}`)
 }
