@@ -240,12 +240,15 @@ export class Varve implements AsyncDisposable {
   /**
    * Makes a consumer: a member of a group that shares the partitions of some topics. It joins when it is first consumed.
    *
-   * @throws TypeError or RangeError for wrong options; VarveError UNKNOWN_TOPIC_OR_PARTITION, READ_ONLY
+   * @throws TypeError or RangeError for wrong options; VarveError UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, READ_ONLY
    */
   consumer(options: ConsumerOptions): Consumer {
     this.engine.throwIfNotWritable()
     const settings = consumerSettings(options)
-    for (const name of settings.topics) refuseInternal(this.topic('consumer', name).name)
+    for (const name of settings.topics) {
+      refuseInternal(name)
+      this.topic('consumer', name)
+    }
     settings.signal?.throwIfAborted()
     const consumer = new Consumer(this.engine, this.coordinator, settings, (closed) => this.consumers.delete(closed))
     this.consumers.add(consumer)

@@ -131,7 +131,13 @@ describe('members come and go under load', () => {
     const second = running(log, 'second', events, { assignors: ['range'] })
     await until(() => second.consumer.assignment().length === 2 && first.consumer.assignment().length === 2)
     expect(events.slice(0, 2)).toEqual(['first assigned 0,1,2,3', 'first revoked 0,1,2,3'])
-    expect(events.slice(2).sort()).toEqual(['first assigned 0,1', 'second assigned 2,3'].sort())
+    // whose id is the lesser one has the first partitions
+    expect(
+      events
+        .slice(2)
+        .map((event) => event.replace(/^.* assigned /, ''))
+        .sort(),
+    ).toEqual(['0,1', '2,3'])
     await log.close()
   })
 
