@@ -10,7 +10,7 @@ import type { GroupImage } from '../group/group-log.ts'
 import { snapshotOf } from '../group/group-machine.ts'
 import type { GroupSnapshot, GroupState } from '../group/group.ts'
 import type { CommittedOffset } from '../group/offset-records.ts'
-import { planReset, type OffsetReset, type ResetOptions } from './offset-reset.ts'
+import { checkPartitions, planReset, type OffsetReset, type ResetOptions } from './offset-reset.ts'
 
 /** A consumer group as `listGroups` shows it. */
 export interface GroupListing {
@@ -137,6 +137,7 @@ export class GroupAdmin {
   /** See the public `deleteOffsets`. */
   async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
     this.engine.throwIfNotWritable()
+    checkPartitions('deleteOffsets', partitions)
     const { snapshot, image } = await this.look(groupId)
     if (image === undefined) throw notFound(groupId)
     const subscribed = new Set(snapshot.members.flatMap((member) => describeMember(member).topics))
