@@ -23,7 +23,11 @@ import { idle, rejection } from '../helpers/logs.ts'
 
 const ASSIGNORS: AssignorName[] = ['range', 'roundrobin', 'sticky', 'cooperative-sticky']
 
-const numbers = (partitions: readonly TopicPartition[]) => partitions.map(({ partition }) => partition).sort()
+const numbers = (partitions: readonly TopicPartition[]) =>
+  partitions
+    .map(({ partition }) => partition)
+    .sort((a, b) => a - b)
+    .join()
 const at = (partition: number, offset = 0) => ({ topic: ORDERS, partition, offset })
 
 /** A consumer that runs, and what has happened to it, in order. */
@@ -45,7 +49,7 @@ function running(log: Varve, name: string, events: string[], options: Partial<Co
   return { consumer, seen, run }
 }
 
-const sizes = (consumers: Consumer[]) => consumers.map((consumer) => consumer.assignment().length).sort()
+const sizes = (consumers: Consumer[]) => consumers.map((consumer) => consumer.assignment().length).sort((a, b) => a - b)
 
 describe('members come and go under load', () => {
   for (const assignor of ASSIGNORS) {
@@ -238,12 +242,12 @@ describe('listeners', () => {
     const second = running(log, 'second', [])
     for (let turn = 0; turn < 60; turn++) {
       const kept = first.assignment().find(({ partition }) => partition === record!.partition)
-      if (kept !== undefined) outcomes.push(first.commit(record!))
+      if (kept !== undefined) outcomes.push(first.commit(record))
       await Promise.resolve()
       if (turn % 3 === 0) await idle(1)
     }
     expect((await Promise.allSettled(outcomes)).filter(({ status }) => status === 'rejected')).toEqual([])
-    await records.return!()
+    await records.return?.()
     await until(() => second.consumer.assignment().length === 1)
     await log.close()
   })
@@ -350,9 +354,9 @@ describe('a handler that does not return', () => {
     const other = running(log, 'other', [])
     await untilLater(clock, () => other.seen.length === 5)
     await untilCommitted(clock, log, [5])
-    expect((await rejection(zombie.commit(record!))).code).toBe('ILLEGAL_GENERATION')
+    expect((await rejection(zombie.commit(record))).code).toBe('ILLEGAL_GENERATION')
     expect(await committedBy(log)).toEqual([5])
-    await records.return!()
+    await records.return?.()
     await log.close()
   })
 })

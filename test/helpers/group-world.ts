@@ -119,6 +119,10 @@ export class GroupWorld {
     if (!holds) this.violation ??= new Error(`${promise} (at ${this.clock.monotonicMs()} ms)`)
   }
 
+  throwIfViolated(): void {
+    if (this.violation !== null) throw this.violation
+  }
+
   get isTurmoil(): boolean {
     return this.clock.monotonicMs() < this.turmoilUntilMs
   }
@@ -193,7 +197,7 @@ export class GroupWorld {
       for await (const batch of consumer.batches()) {
         await this.handleBatch(slot, batch.records())
         await this.commit(slot, batch)
-        if (slot.breakSoon) return void this.excuse(batch.partition)
+        if (slot.breakSoon) return this.excuse(batch.partition)
       }
       return
     }
@@ -364,7 +368,7 @@ export class GroupWorld {
   }
 
   private async afterGrace(visit: Visit): Promise<void> {
-    await new Promise((resolve) => visit.slot.consumer.close().then(resolve, resolve))
+    await visit.slot.consumer.close().catch(() => {})
     visit.isLost = true
   }
 
@@ -376,7 +380,8 @@ export class GroupWorld {
   }
 
   async restart(): Promise<void> {
-    for (const slot of [...this.slots]) this.willClose(slot)
+    const { slots } = this
+    for (const slot of slots) this.willClose(slot)
     let isClosed = false
     const closing = this.log.close().finally(() => (isClosed = true))
     while (!isClosed) {
@@ -414,7 +419,7 @@ export class GroupWorld {
 
   /** Committed offsets never move back by themselves, nor past what is processed; and memory is what a replay gives. */
   async verifyCommitted(): Promise<void> {
-    const [log] = await Promise.all([...this.log['coordinator']['logs'].values()])
+    const [log] = await Promise.all(this.log['coordinator']['logs'].values())
     const offsets = log?.images.get(GROUP)?.offsets.get(TOPIC)
     for (const [partition, { offset }] of offsets ?? []) {
       const model = this.partition(partition)

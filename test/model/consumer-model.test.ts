@@ -63,7 +63,7 @@ async function schedule(seed: number): Promise<void> {
       await steps[name].step(world)
       await idle(random.below(5))
       if (random.chance(0.3)) await world.verifyCommitted()
-      if (world.violation !== null) throw world.violation
+      world.throwIfViolated()
     }
     await finish(world)
   } catch (error) {
@@ -86,7 +86,7 @@ async function finish(world: GroupWorld): Promise<void> {
     await world.clock.advanceSlowly(turn < 10 ? 100 : 3_000)
     await idle(10)
     await world.verifyCommitted()
-    if (world.violation !== null) throw world.violation
+    world.throwIfViolated()
     if (world.isAllDone) break
     if (turn === 60) {
       const left = [...world.partitions].map(([partition, model]) => {
@@ -107,7 +107,7 @@ async function finish(world: GroupWorld): Promise<void> {
   // a handler that hangs in a consumer that was told to close has 30 s
   expect(isClosed, 'closed in 55 s').toBe(true)
   await closing
-  if (world.violation !== null) throw world.violation
+  world.throwIfViolated()
   await world.verifyIdle()
 }
 
