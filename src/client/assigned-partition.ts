@@ -12,6 +12,8 @@ export class AssignedPartition {
   committedOffset: number
   /** Leader epoch of the last batch that was read, or -1. */
   leaderEpoch = -1
+  /** It takes part: `onAssigned` has been told of it, and is done. */
+  isAdmitted = false
   isPaused = false
   /** Somebody is at its records. */
   isClaimed = false

@@ -23,16 +23,16 @@ export class ConsumerCore implements Ownership {
   /** Aborts when the consumer ends: closed, or failed. */
   readonly ended = new AbortController()
   failure: Error | null = null
-  /** Commits are made by themselves: set while `run` is at work, or by `autoCommit`. */
-  commitsItself: boolean
   /** Monotonic ms of the last time that anybody asked for records, or waited for some. */
   lastPollMs: number
   /** Somebody consumes: iterates, or runs. */
   isActive = false
   private isStarted = false
+  private losses = 0
+  /** Gives up its place once nobody consumes. */
+  private retires = false
   /** Lost, and somebody is at their records still. */
   private readonly lostClaims = new Set<AssignedPartition>()
-  private freeWaiters: (() => void)[] = []
 
   constructor(
     readonly engine: LogEngine,
@@ -40,9 +40,12 @@ export class ConsumerCore implements Ownership {
     readonly settings: ConsumerSettings,
   ) {
     const fail = (error: unknown) => this.fail(error)
-    this.commitsItself = settings.autoCommit
     this.lastPollMs = engine.clock.monotonicMs()
-    this.fetcher = new Fetcher(engine.clock, (assigned, error) => this.reset(assigned, error))
+    this.fetcher = new Fetcher(
+      engine.clock,
+      (assigned, error) => this.reset(assigned, error),
+      (assigned) => void (this.lostClaims.delete(assigned) && this.membership.nudge()),
+    )
     this.membership = new Membership(engine, coordinator, settings, this)
     this.committer = new OffsetCommitter(engine, coordinator, settings, this.fetcher, () => this.membership, fail)
     const { heartbeatIntervalMs, stalledAfterMs, maxPollIntervalMs } = settings
@@ -60,7 +63,7 @@ export class ConsumerCore implements Ownership {
     this.throwIfFailed()
     this.isActive = true
     this.lastPollMs = this.engine.clock.monotonicMs()
-    this.freeAll()
+    this.membership.nudge()
     if (this.isStarted) return
     this.isStarted = true
     this.membership.start()
@@ -71,17 +74,32 @@ export class ConsumerCore implements Ownership {
   rest(): void {
     this.isActive = false
     this.lastPollMs = this.engine.clock.monotonicMs()
+    this.retire()
   }
 
   throwIfFailed(): void {
     if (this.failure !== null) throw this.failure
   }
 
+  /** It is of no use any more: whoever consumes hears why, and the others have its partitions as soon as he has stopped. */
   fail(error: unknown): void {
+    this.retires = true
+    this.endWith(error)
+    this.retire()
+  }
+
+  /** Ends whoever consumes with an error. */
+  endWith(error: unknown): void {
     this.failure ??= error as Error
     this.fetcher.interrupt()
     this.ended.abort(error)
-    this.freeAll()
+    this.membership.nudge()
+  }
+
+  private retire(): void {
+    if (!this.retires || this.isActive) return
+    this.watch.stop()
+    this.membership.leave().catch(() => {})
   }
 
   owned(): TopicPartition[] {
@@ -90,8 +108,9 @@ export class ConsumerCore implements Ownership {
 
   async assign(partitions: TopicPartition[]): Promise<void> {
     if (partitions.length === 0) return
-    const { engine, fetcher, settings } = this
+    const { engine, fetcher, settings, losses } = this
     const image = await this.coordinator.image(settings.groupId)
+    if (this.ended.signal.aborted || this.losses !== losses) return
     const share = settings.maxPrefetchBytes / 2 / (fetcher.partitions.length + partitions.length)
     const readBytes = Math.min(Math.max(Math.floor(share), MIN_READ_BYTES), MAX_READ_BYTES)
     const added: AssignedPartition[] = []
@@ -104,7 +123,7 @@ export class ConsumerCore implements Ownership {
       added.push(assigned)
     }
     await this.settings.onAssigned?.(partitions)
-    for (const assigned of added) fetcher.makeReady(assigned)
+    for (const assigned of added) fetcher.admit(assigned)
   }
 
   async revoke(partitions: TopicPartition[]): Promise<void> {
@@ -115,7 +134,7 @@ export class ConsumerCore implements Ownership {
     if (revoked.length === 0) return
     for (const assigned of revoked) fetcher.revoke(assigned)
     await fetcher.released(revoked)
-    if (this.commitsItself) await this.committer.flush(revoked)
+    if (this.committer.isAutomatic) await this.committer.flush(revoked)
     if (revoked.some(({ isLost }) => isLost)) return
     await this.settings.onRevoked?.(partitions)
     for (const assigned of revoked) fetcher.remove(assigned)
@@ -123,6 +142,7 @@ export class ConsumerCore implements Ownership {
 
   async lose(): Promise<void> {
     const { fetcher } = this
+    this.losses += 1
     const lost = fetcher.partitions
     if (lost.length === 0) return
     const partitions = this.owned()
@@ -138,17 +158,8 @@ export class ConsumerCore implements Ownership {
     await this.settings.onLost?.(partitions)
   }
 
-  async whenFree(): Promise<void> {
-    const isHeldUp = () => this.lostClaims.size > 0 || !this.isActive
-    while (isHeldUp() && !this.ended.signal.aborted)
-      await new Promise<void>((resolve) => this.freeWaiters.push(resolve))
-  }
-
-  /** Gives a partition back after its records, see `Fetcher.release`. */
-  release(...released: Parameters<Fetcher['release']>): void {
-    const [assigned] = released
-    this.fetcher.release(...released)
-    if (this.lostClaims.delete(assigned)) this.freeAll()
+  mayJoin(isMember: boolean): boolean {
+    return this.lostClaims.size === 0 && (isMember || (this.isActive && !this.ended.signal.aborted))
   }
 
   /** Ends all waiting; what is claimed is given back by whoever claimed it. */
@@ -157,7 +168,7 @@ export class ConsumerCore implements Ownership {
     this.committer.stop()
     this.fetcher.interrupt()
     this.ended.abort()
-    this.freeAll()
+    this.membership.nudge()
   }
 
   private place(assigned: AssignedPartition, committed: CommittedOffset | undefined): void {
@@ -197,9 +208,5 @@ export class ConsumerCore implements Ownership {
     const isOwner = this.fetcher.partitions.length > 0
     if (!isOwner || clock.monotonicMs() - sinceMs < this.settings.maxPollIntervalMs) return
     this.membership.standBack().catch((error: unknown) => this.fail(error))
-  }
-
-  private freeAll(): void {
-    for (const resolve of this.freeWaiters.splice(0)) resolve()
   }
 }

@@ -2,11 +2,9 @@ import type { ConsumerRecord } from '../codec/record.ts'
 import type { RecordBatch } from '../codec/stored-batch.ts'
 import type { ConsumerCore } from './consumer-core.ts'
 import type { Claim } from './fetcher.ts'
+import { Turns } from './turns.ts'
 
 const DONE: IteratorResult<never> = { value: undefined, done: true }
-
-/** The rest of the program has its turn at least this often, also where the loop never waits. */
-const MAX_TURN_MS = 10
 
 /**
  * Consumes batch by batch: asking for the next item says that the one before is processed. Ends when the consumer does,
@@ -15,14 +13,16 @@ const MAX_TURN_MS = 10
 abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
   protected claim: Claim | null = null
   private isEnded = false
-  private turnStartMs = 0
+  private readonly turns: Turns
   private last: Promise<unknown> = Promise.resolve()
 
   /** @param onEnd called once, when nothing more is taken */
   constructor(
     protected readonly core: ConsumerCore,
     private readonly onEnd: () => void,
-  ) {}
+  ) {
+    this.turns = new Turns(core.engine.clock)
+  }
 
   /** Begins a batch that was taken. */
   protected abstract begin(claim: Claim): void
@@ -37,7 +37,7 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     const { claim } = this
     if (claim !== null && !claim.assigned.isInterrupted) {
       this.settle(claim)
-      const value = this.following()
+      const value = this.turns.isOver ? null : this.following()
       if (value !== null) return Promise.resolve({ value, done: false })
     }
     // calls that come while one waits are served in order
@@ -52,7 +52,7 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
       this.claim = null
       const { assigned } = claim
       if (!assigned.isMoved) assigned.readFrom(assigned.processedOffset)
-      this.core.release(assigned)
+      this.core.fetcher.release(assigned)
     }
     this.end()
     return DONE
@@ -63,20 +63,20 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
   }
 
   private async advance(): Promise<IteratorResult<T>> {
-    const { core } = this
+    const { core, turns } = this
     const { clock } = core.engine
     const { signal } = core.ended
     try {
       for (;;) {
+        if (turns.isOver) await turns.next()
         if (this.isEnded) return DONE
         const value = this.claim === null || this.claim.assigned.isInterrupted ? null : this.following()
         if (value !== null) return { value, done: false }
         this.giveBack()
         core.lastPollMs = clock.monotonicMs()
-        if (core.lastPollMs - this.turnStartMs > MAX_TURN_MS) await this.nextTurn()
-        const claim = core.fetcher.take() ?? (await core.fetcher.next(signal))
-        if (claim === null || signal.aborted) {
-          if (claim !== null) core.release(claim.assigned)
+        const claim = await core.fetcher.next(signal)
+        if (claim === null || signal.aborted || this.isEnded) {
+          if (claim !== null) this.putBack(claim)
           core.throwIfFailed()
           this.end()
           return DONE
@@ -95,16 +95,16 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     const { claim } = this
     if (claim === null) return
     const { assigned } = claim
-    if (assigned.isInterrupted && !assigned.isMoved && !assigned.isLost) this.settle(claim)
+    if (!assigned.isMoved && !assigned.isLost) this.settle(claim)
     const rest = this.rest()
     this.claim = null
-    this.core.release(assigned, rest)
+    this.core.fetcher.release(assigned, rest)
   }
 
-  private async nextTurn(): Promise<void> {
-    const { clock } = this.core.engine
-    await new Promise<void>((resolve) => clock.defer(resolve))
-    this.turnStartMs = clock.monotonicMs()
+  /** Gives back what came when nothing was wanted any more: it is read again. */
+  private putBack({ assigned }: Claim): void {
+    assigned.readFrom(assigned.processedOffset)
+    this.core.fetcher.release(assigned)
   }
 
   private end(): void {
@@ -128,7 +128,7 @@ export class ConsumedRecords extends ClaimIterator<ConsumerRecord> {
       // a batch that cannot be decoded is not passed over in silence
       this.claim = null
       assigned.readFrom(assigned.processedOffset)
-      this.core.release(assigned)
+      this.core.fetcher.release(assigned)
       throw error
     }
   }
@@ -138,7 +138,7 @@ export class ConsumedRecords extends ClaimIterator<ConsumerRecord> {
     // offsets at the end of a batch may have no record any more
     if (index === records.length) assigned.processedOffset = batch.lastOffset + 1
     else if (index > 0) assigned.processedOffset = records[index - 1].offset + 1
-    if (this.core.commitsItself) this.core.committer.request()
+    this.core.committer.request()
   }
 
   protected following(): ConsumerRecord | null {
@@ -160,7 +160,7 @@ export class ConsumedBatches extends ClaimIterator<RecordBatch> {
 
   protected settle({ assigned, batch }: Claim): void {
     if (this.batch === null) assigned.processedOffset = batch.lastOffset + 1
-    if (this.core.commitsItself) this.core.committer.request()
+    this.core.committer.request()
   }
 
   protected following(): RecordBatch | null {

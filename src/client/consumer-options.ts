@@ -28,7 +28,10 @@ export interface ConsumerOptions {
   commitIntervalMs?: number
   /** How partitions may be divided, in order of preference. Default `['cooperative-sticky']`. */
   assignors?: readonly AssignorName[]
-  /** Keeps this member's place in the group while it is away for less than the session timeout. Default: none. */
+  /**
+   * Kafka's static membership: `close` keeps this member's place, and a consumer of the same instanceId takes it over,
+   * without a rebalance, if it comes within the session timeout. Of two at a time the later one stays. Default: none.
+   */
   instanceId?: string
   /** Shown in `describeGroup`. Default `'varve'`. */
   clientId?: string
@@ -59,6 +62,9 @@ export interface ConsumerOptions {
 export type ConsumerSettings = Required<Omit<ConsumerOptions, 'instanceId' | 'signal' | `on${string}`>> &
   Pick<ConsumerOptions, 'instanceId' | 'signal' | 'onAssigned' | 'onRevoked' | 'onLost'>
 
+/** No timer waits for longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 const listener: Check = (value) => (typeof value === 'function' ? null : 'must be a function (partitions) => ...')
 
 /** Some distinct strings, at least one, each of a kind. */
@@ -76,13 +82,13 @@ const checks: { [K in keyof ConsumerOptions]-?: Check } = {
   topics: listOf('topic names', nonEmptyString),
   autoOffsetReset: oneOf(['earliest', 'latest', 'error']),
   autoCommit: boolean,
-  commitIntervalMs: integer(0),
+  commitIntervalMs: integer(0, MAX_TIMER_MS),
   assignors: listOf(`assignors (${assignorNames.join(', ')})`, oneOf(assignorNames)),
   instanceId: nonEmptyString,
   clientId: nonEmptyString,
   sessionTimeoutMs: integer(1),
   heartbeatIntervalMs: integer(1),
-  maxPollIntervalMs: integer(1, 2 ** 31 - 1),
+  maxPollIntervalMs: integer(1, MAX_TIMER_MS),
   stalledAfterMs: integer(1),
   maxPrefetchBytes: integer(1),
   onAssigned: listener,
@@ -141,5 +147,5 @@ export interface CloseOptions {
 
 /** @throws TypeError or RangeError naming the option */
 export function checkCloseOptions(options: CloseOptions): void {
-  checkOptions('close', options, { graceMs: integer(0) })
+  checkOptions('close', options, { graceMs: integer(0, MAX_TIMER_MS) })
 }

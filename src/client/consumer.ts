@@ -59,6 +59,10 @@ export interface ConsumerHealth {
 export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable {
   private readonly core: ConsumerCore
   private closing: Promise<void> | null = null
+  /** Its place is given up: nothing can be committed any more. */
+  private isGone = false
+  private readonly gone: Promise<void>
+  private resolveGone = () => {}
   private running: Promise<void> | null = null
 
   /** Made by `log.consumer`. */
@@ -69,6 +73,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     private readonly onClosed: (consumer: Consumer) => void,
   ) {
     this.core = new ConsumerCore(engine, coordinator, settings)
+    this.gone = new Promise((resolve) => (this.resolveGone = resolve))
     settings.signal?.addEventListener('abort', this.onAbort)
   }
 
@@ -108,13 +113,14 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     options.signal?.throwIfAborted()
     this.begin('run')
     const { core } = this
-    core.commitsItself = true
+    core.committer.isAutomatic = true
     const signals = [core.ended.signal, ...(options.signal === undefined ? [] : [options.signal])]
     const run = new RecordRunner(core, handler, options.concurrency ?? 1).run(AbortSignal.any(signals))
     this.running = run.catch(() => {})
-    const results = await Promise.allSettled([run, this.settled(run)])
+    // a handler that does not return after the time to close is not waited for
+    const results = await Promise.allSettled([Promise.race([run, this.gone]), this.settled()])
     this.running = null
-    core.commitsItself = this.settings.autoCommit
+    core.committer.isAutomatic = this.settings.autoCommit
     core.rest()
     // what went wrong first is what counts
     for (const result of results) if (result.status === 'rejected') throw result.reason
@@ -130,7 +136,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
    *         OFFSET_OUT_OF_RANGE beyond the end, OFFSET_METADATA_TOO_LARGE, DISK_FULL, KAFKA_STORAGE_ERROR
    */
   async commit(what: Committable | Iterable<Committable>): Promise<void> {
-    this.throwIfClosed()
+    // what is given up in order can be committed until it is gone
+    if (this.closing === null || this.isGone) this.throwIfClosed()
     const offsets = new Map<string, OffsetCommit>()
     const items = isCommittable(what) ? [what] : checkIterable(what)
     for (const item of items) {
@@ -206,7 +213,8 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
    * Finishes the records that handlers are at, commits what is processed, and leaves the group, so that the others take
    * over at once. A loop that iterates ends. Closing twice is fine.
    *
-   * Handlers that are not done after `graceMs` are told so by their signal and not waited for: their records come again.
+   * Handlers that are not done after `graceMs` are told so by their signal and not waited for: their records come again. A
+   * handler that closes its own consumer does not await that, which would be to wait for itself.
    *
    * @throws VarveError DISK_FULL, KAFKA_STORAGE_ERROR when the last commit failed; what `onRevoked` throws
    */
@@ -225,13 +233,13 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
   }
 
   private readonly onAbort = () => {
-    this.core.fail(this.settings.signal!.reason)
+    this.core.endWith(this.settings.signal!.reason)
     this.close().catch(() => {})
   }
 
   /** The commit of what was handled last is part of a run, and so is leaving the group where the consumer is closed. */
-  private async settled(run: Promise<void>): Promise<void> {
-    await run.catch(() => {})
+  private async settled(): Promise<void> {
+    await Promise.race([this.running, this.gone])
     await (this.closing ?? this.core.committer.flush())
   }
 
@@ -243,15 +251,18 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     core.end()
     try {
       if (this.running !== null) await this.waitForHandlers(this.running, graceMs)
-      if (core.commitsItself) await core.committer.flush()
+      if (core.committer.isAutomatic) await core.committer.flush()
       const owned = core.owned()
       if (owned.length > 0) await this.settings.onRevoked?.(owned)
     } finally {
+      this.isGone = true
       // a loop may be at a record still, and is not waited for
       for (const assigned of fetcher.partitions) assigned.isLost = true
       for (const assigned of fetcher.partitions) fetcher.remove(assigned)
-      await core.membership.leave()
-      release()
+      await core.membership.leave().finally(() => {
+        this.resolveGone()
+        release()
+      })
     }
   }
 

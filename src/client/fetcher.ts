@@ -21,10 +21,14 @@ export class Fetcher {
   private readonly ready = new Set<AssignedPartition>()
   private readonly waiting = new Set<() => void>()
 
-  /** @param reset moves a partition to where reading goes on when what is to be read is gone, or throws */
+  /**
+   * @param reset      moves a partition to where reading goes on when what is to be read is gone, or throws
+   * @param onReleased called when nobody is at a partition's records any more
+   */
   constructor(
     private readonly clock: Clock,
     private readonly reset: (assigned: AssignedPartition, error: Error) => void,
+    private readonly onReleased: (assigned: AssignedPartition) => void,
   ) {}
 
   get partitions(): AssignedPartition[] {
@@ -35,9 +39,14 @@ export class Fetcher {
     return this.owned.get(`${topic}/${partition}`)
   }
 
-  /** Takes a partition in; it takes part when `makeReady` is called. */
+  /** Takes a partition in; it takes part from `admit` on. */
   add(assigned: AssignedPartition): void {
     this.owned.set(`${assigned.topic}/${assigned.number}`, assigned)
+  }
+
+  admit(assigned: AssignedPartition): void {
+    assigned.isAdmitted = true
+    this.makeReady(assigned)
   }
 
   /** Hands out no more of a partition; whoever is at its records stops after the one that he is at. */
@@ -57,7 +66,7 @@ export class Fetcher {
   /** Lets a partition take part that was taken in, resumed or moved, or that has new records. */
   makeReady(assigned: AssignedPartition): void {
     this.cancelWait(assigned)
-    if (assigned.isClaimed || assigned.isPaused || assigned.isRevoked) return
+    if (!assigned.isAdmitted || assigned.isClaimed || assigned.isPaused || assigned.isRevoked) return
     this.ready.add(assigned)
     this.wakeAll()
   }
@@ -107,6 +116,7 @@ export class Fetcher {
     assigned.isMoved = false
     assigned.isInterrupted = assigned.isRevoked
     this.makeReady(assigned)
+    this.onReleased(assigned)
     this.wakeAll()
   }
 
@@ -173,6 +183,8 @@ export class Fetcher {
   }
 
   private async wait(signal: AbortSignal): Promise<void> {
+    // it may have aborted during a read, and says so only once
+    if (signal.aborted) return
     const release = this.clock.hold()
     let wake = () => {}
     await new Promise<void>((resolve) => {

@@ -10,7 +10,7 @@ import type { GroupImage } from '../group/group-log.ts'
 import { snapshotOf } from '../group/group-machine.ts'
 import type { GroupSnapshot, GroupState } from '../group/group.ts'
 import type { CommittedOffset } from '../group/offset-records.ts'
-import { planReset, type OffsetReset, type ResetOptions } from './offset-reset.ts'
+import { checkPartitions, planReset, type OffsetReset, type ResetOptions } from './offset-reset.ts'
 
 /** A consumer group as `listGroups` shows it. */
 export interface GroupListing {
@@ -111,7 +111,7 @@ export class GroupAdmin {
     const { engine, coordinator } = this
     const image = await coordinator.image(groupId)
     const plan = await planReset(engine, groupId, image, options)
-    const live = coordinator.liveGroup(groupId)
+    const live = await coordinator.reviveGroup(groupId)
     if (live !== undefined && live.group.members.size > 0) throw nonEmpty(groupId, live)
     if (options.dryRun ?? true) return plan
     const offsets = plan.map(({ topic, partition, to }) => ({
@@ -136,15 +136,18 @@ export class GroupAdmin {
 
   /** See the public `deleteOffsets`. */
   async deleteOffsets(groupId: string, partitions: readonly TopicPartition[]): Promise<void> {
-    const { snapshot } = await this.look(groupId)
+    this.engine.throwIfNotWritable()
+    checkPartitions('deleteOffsets', partitions)
+    const { snapshot, image } = await this.look(groupId)
+    if (image === undefined) throw notFound(groupId)
     const subscribed = new Set(snapshot.members.flatMap((member) => describeMember(member).topics))
     await this.coordinator.deleteOffsets(groupId, partitions, (topic) => subscribed.has(topic))
   }
 
   /** @throws VarveError GROUP_ID_NOT_FOUND */
   private async look(groupId: string): Promise<{ state: GroupState; snapshot: GroupSnapshot; image?: GroupImage }> {
+    const live = await this.coordinator.reviveGroup(groupId)
     const image = await this.coordinator.image(groupId)
-    const live = this.coordinator.liveGroup(groupId)
     const stored = image?.stored?.snapshot
     if (live !== undefined && !live.isIdle) {
       return { state: live.group.state, snapshot: snapshotOf(live.group), ...(image && { image }) }

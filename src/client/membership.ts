@@ -23,14 +23,17 @@ export interface Ownership {
   revoke(partitions: TopicPartition[]): Promise<void>
   /** All are gone, and may have other owners already. */
   lose(): Promise<void>
-  /** Resolves when nobody is still at a record of partitions that were lost. */
-  whenFree(): Promise<void>
+  /**
+   * Whether nobody is still at a record of partitions that were lost and, for one that is no member yet, somebody consumes.
+   * Says so with `nudge` when that changes.
+   */
+  mayJoin(isMember: boolean): boolean
   /** It is of no use any more. */
   fail(error: unknown): void
 }
 
-/** What passes: the group was deleted, or its state could not be stored. */
-const RETRIED: readonly ErrorCode[] = ['COORDINATOR_NOT_AVAILABLE', 'KAFKA_STORAGE_ERROR', 'DISK_FULL']
+/** What passes: the group was deleted, or there was no room to store its state. */
+const RETRIED: readonly ErrorCode[] = ['COORDINATOR_NOT_AVAILABLE', 'DISK_FULL']
 /** How long a member rests before it tries again. */
 const RETRY_MS = 100
 
@@ -41,8 +44,9 @@ export class Membership {
   /** Chosen by the group for this generation. */
   private assignor: Assignor
   private isLeader = false
-  /** The numbers of partitions that the leader divided. */
-  private dividedPartitions = ''
+  /** The numbers of partitions that the leader divided, by topic. */
+  private divided = new Map<string, number>()
+  private dividedTopics: readonly string[] = []
   private mustRejoin = true
   private isLeft = false
   private running: Promise<void> | null = null
@@ -52,7 +56,9 @@ export class Membership {
   private lastHeartbeatMs = 0
   private settled: (() => void)[] = []
   /** Between a join and the assignment that follows it, when the group takes no commits. */
-  private isJoining = true
+  isJoining = true
+  /** Until it is answered it has no id, and is known by its instanceId only. */
+  private isInFirstJoin = false
 
   constructor(
     private readonly engine: LogEngine,
@@ -90,31 +96,31 @@ export class Membership {
     this.mustRejoin = true
     this.isJoining = true
     await this.ownership.lose()
+    this.settleAll()
     await left
     this.nudge()
   }
 
-  /** Leaves the group for good. */
+  /** Leaves the group for good; a static member keeps its place for whoever comes after it. */
   async leave(): Promise<void> {
     this.isLeft = true
     this.cancelWatch()
     this.nudge()
     this.settleAll()
     // ends a join that waits, too
-    await this.giveUpPlace()
+    if (this.settings.instanceId === undefined || this.isJoining) await this.giveUpPlace()
     await this.running
   }
 
   private async giveUpPlace(): Promise<void> {
     const { memberId } = this
     const instanceId = this.settings.instanceId ?? null
-    if (memberId !== '' || instanceId !== null)
+    if (memberId !== '' || (instanceId !== null && this.isInFirstJoin))
       await this.coordinator.leave(this.settings.groupId, [{ memberId, instanceId }])
   }
 
   private async run(): Promise<void> {
     try {
-      this.cancelWatch = await this.coordinator.onRebalance(this.settings.groupId, () => this.nudge())
       while (!this.isLeft) {
         if (this.mustRejoin) await this.rebalance()
         else await this.beat()
@@ -140,17 +146,20 @@ export class Membership {
     const error = await coordinator.heartbeat(settings.groupId, this.claim)
     if (error !== null) await this.obey(error)
     // partitions were added, or a topic deleted
-    else if (this.isLeader && this.dividedPartitions !== JSON.stringify([...this.partitionCounts()]))
-      this.mustRejoin = true
+    else if (this.isLeader && !isEqual(this.divided, this.partitionCounts(this.dividedTopics))) this.mustRejoin = true
   }
 
   private async rebalance(): Promise<void> {
     const { settings, coordinator, ownership } = this
-    await ownership.whenFree()
+    const { memberId, generation } = this
+    while (!this.isLeft && !ownership.mayJoin(memberId !== ''))
+      await new Promise<void>((resolve) => (this.wake = resolve))
+    await this.watchGroup()
     if (this.assignor.rebalanceProtocol === 'eager') await this.whileHeard(ownership.revoke(ownership.owned()))
-    if (this.isLeft) return
+    // what was lost meanwhile may have somebody at it still
+    if (this.isLeft || this.memberId !== memberId || this.generation !== generation) return
     this.isJoining = true
-    const { memberId } = this
+    this.isInFirstJoin = memberId === ''
     const joined = await coordinator.join(settings.groupId, {
       memberId,
       instanceId: settings.instanceId ?? null,
@@ -164,6 +173,8 @@ export class Membership {
       requiresKnownMemberId: true,
       supportsSkippingAssignment: true,
     })
+    this.isInFirstJoin = false
+    this.lastHeartbeatMs = this.engine.clock.monotonicMs()
     if (joined.error === 'MEMBER_ID_REQUIRED') {
       this.memberId = joined.memberId
       return this.isLeft ? this.giveUpPlace() : undefined
@@ -184,7 +195,6 @@ export class Membership {
     if (synced.error !== null) return this.obey(synced.error)
     if (this.memberId !== joined.memberId || this.isLeft) return
     this.mustRejoin = false
-    this.lastHeartbeatMs = this.engine.clock.monotonicMs()
     this.isJoining = false
     this.settleAll()
     await this.takeOver(decodeAssignment(synced.assignment).partitions)
@@ -203,7 +213,7 @@ export class Membership {
       if (this.isLeft || this.memberId !== memberId || this.generation < 0) return
     }
     const before = new Set(owned.map(keyOf))
-    await ownership.assign(assigned.filter((partition) => !before.has(keyOf(partition))))
+    await this.whileHeard(ownership.assign(assigned.filter((partition) => !before.has(keyOf(partition)))))
   }
 
   /** Is heard of while something goes on that may take long. */
@@ -234,7 +244,9 @@ export class Membership {
     if (error === 'UNKNOWN_MEMBER_ID') this.memberId = ''
     this.generation = -1
     this.isJoining = true
-    return this.ownership.lose()
+    await this.ownership.lose()
+    // whoever waits to commit hears that it is too late
+    this.settleAll()
   }
 
   private fatal(code: ErrorCode): VarveError {
@@ -246,6 +258,7 @@ export class Membership {
       INVALID_SESSION_TIMEOUT:
         `a sessionTimeoutMs of ${sessionTimeoutMs} is outside of its limits: choose another, ` +
         'or change the limits in groups of Varve.open',
+      KAFKA_STORAGE_ERROR: 'its state cannot be stored: close the log and open it again',
     }
     const message = `the consumer cannot be a member of group '${groupId}': ${why[code] ?? code}`
     return new VarveError(code, message)
@@ -266,21 +279,27 @@ export class Membership {
     const described = members.map(({ memberId, instanceId, metadata }): AssignorMember => {
       return { memberId, instanceId, ...decodeSubscription(metadata) }
     })
-    const counts = this.partitionCounts(described.flatMap(({ topics }) => topics))
-    this.dividedPartitions = JSON.stringify([...this.partitionCounts()])
+    this.dividedTopics = described.flatMap(({ topics }) => topics)
+    this.divided = this.partitionCounts(this.dividedTopics)
     if (skipAssignment) return new Map()
-    const assignments = this.assignor.assign(described, counts)
+    const assignments = this.assignor.assign(described, this.divided)
     return new Map([...assignments].map(([id, partitions]) => [id, encodeAssignment({ partitions, userData: null })]))
   }
 
   /** Those of the members' topics; one that is gone has none. */
-  private partitionCounts(topics: readonly string[] = this.settings.topics): Map<string, number> {
+  private partitionCounts(topics: readonly string[]): Map<string, number> {
     const counts = new Map<string, number>()
     for (const name of new Set(topics)) {
       const topic = this.engine.topics.get(name)
       if (topic !== undefined) counts.set(name, topic.partitions.length)
     }
     return counts
+  }
+
+  /** A group that was deleted has none of the watchers that it had: each generation it is watched anew. */
+  private async watchGroup(): Promise<void> {
+    this.cancelWatch()
+    this.cancelWatch = await this.coordinator.onRebalance(this.settings.groupId, () => this.nudge())
   }
 
   private settleAll(): void {
@@ -296,10 +315,15 @@ export class Membership {
     this.cancelTimer()
   }
 
-  private nudge(): void {
+  /** Something may have changed: whatever it waits for, it looks again. */
+  nudge(): void {
     this.lastHeartbeatMs = -Infinity
     this.wake()
   }
+}
+
+function isEqual(counts: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): boolean {
+  return counts.size === others.size && [...counts].every(([topic, count]) => others.get(topic) === count)
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -1,6 +1,7 @@
 import type { LogEngine } from '../engine/log-engine.ts'
 import { VarveError } from '../errors.ts'
 import type { GroupCoordinator, OffsetCommit } from '../group/coordinator.ts'
+import type { MemberClaim } from '../group/group.ts'
 import type { AssignedPartition } from './assigned-partition.ts'
 import type { ConsumerSettings } from './consumer-options.ts'
 import type { Fetcher } from './fetcher.ts'
@@ -11,11 +12,14 @@ const FENCED = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID']
 
 /** Commits what a consumer has processed: one commit at a time, each for all that was processed before it. */
 export class OffsetCommitter {
+  /** Commits are made by themselves: set while `run` is at work, or by `autoCommit`. */
+  isAutomatic: boolean
   /** Wall-clock ms of the last commit that was acknowledged, or null. */
   lastCommitTimestamp: number | null = null
   /** Why the last automatic commit failed; null once one succeeds. It is tried again. */
   error: VarveError | null = null
   private isScheduled = false
+  private isStopped = false
   private committing: Promise<void> = Promise.resolve()
   private lastStartMs = -Infinity
   private cancelTimer: () => void = () => {}
@@ -27,11 +31,13 @@ export class OffsetCommitter {
     private readonly fetcher: Fetcher,
     private readonly membership: () => Membership,
     private readonly fail: (error: unknown) => void,
-  ) {}
+  ) {
+    this.isAutomatic = settings.autoCommit
+  }
 
-  /** Has what is processed committed in a while. */
+  /** Has what is processed committed in a while, where commits are made by themselves. */
   request(): void {
-    if (this.isScheduled) return
+    if (this.isScheduled || this.isStopped || !this.isAutomatic) return
     this.isScheduled = true
     const { clock } = this.engine
     const restMs = this.lastStartMs + this.settings.commitIntervalMs - clock.monotonicMs()
@@ -55,8 +61,9 @@ export class OffsetCommitter {
     for (;;) {
       const membership = this.membership()
       for (const { topic, partition } of offsets) this.requireOwned(topic, partition)
+      const { claim } = membership
       try {
-        const results = await coordinator.commit(settings.groupId, membership.claim, offsets)
+        const results = await coordinator.commit(settings.groupId, claim, offsets)
         const failed = results.find(({ error }) => error !== null)
         if (failed !== undefined) throw failed.error!
         this.lastCommitTimestamp = this.engine.clock.now()
@@ -66,7 +73,8 @@ export class OffsetCommitter {
         }
         return
       } catch (error) {
-        if (!(error instanceof VarveError) || error.code !== 'REBALANCE_IN_PROGRESS') throw error
+        if (!isOvertaken(error, claim, membership)) throw error
+        for (const { topic, partition } of offsets) this.requireOwned(topic, partition)
         await membership.settle()
         await new Promise<void>((resolve) => this.engine.clock.defer(resolve))
       }
@@ -75,7 +83,7 @@ export class OffsetCommitter {
 
   stop(): void {
     this.cancelTimer()
-    this.isScheduled = true
+    this.isStopped = true
   }
 
   private requireOwned(topic: string, partition: number): void {
@@ -87,6 +95,10 @@ export class OffsetCommitter {
   }
 
   private async commitInBackground(): Promise<void> {
+    this.isScheduled = false
+    // whoever processed it said that it should be, and nobody does any more
+    if (!this.isAutomatic) return
+    this.isScheduled = true
     this.lastStartMs = this.engine.clock.monotonicMs()
     try {
       await this.flush()
@@ -109,6 +121,14 @@ export class OffsetCommitter {
       if (!(error instanceof VarveError) || !FENCED.includes(error.code)) throw error
     }
   }
+}
+
+/** Whether a commit was refused only because the group has rebalanced, or does so: it may be made in the next generation. */
+function isOvertaken(error: unknown, claim: MemberClaim, membership: Membership): boolean {
+  if (!(error instanceof VarveError)) return false
+  if (error.code === 'REBALANCE_IN_PROGRESS') return true
+  const hasMovedOn = membership.isJoining || membership.claim.generation !== claim.generation
+  return error.code === 'ILLEGAL_GENERATION' && hasMovedOn
 }
 
 function isUncommitted({ processedOffset, committedOffset }: AssignedPartition): boolean {

@@ -4,7 +4,7 @@ import { VarveError } from '../errors.ts'
 import type { TopicPartition } from '../group/assignors/assignor.ts'
 import { compareTopicPartitions } from '../group/consumer-protocol.ts'
 import type { GroupImage } from '../group/group-log.ts'
-import { boolean, checkOptions, integer, nonEmptyString } from '../options.ts'
+import { boolean, checkOptions, integer, nonEmptyString, show } from '../options.ts'
 import { offsetForTimestamp } from './batch-reader.ts'
 
 /** Where a group is to go on: an edge, a time (ms since the epoch), an offset, or so many records from where it is. */
@@ -121,6 +121,13 @@ function isTarget(value: unknown): value is ResetTarget {
   if (key === 'timestamp') return typeof number === 'number' && Number.isFinite(number)
   if (key === 'offset') return Number.isSafeInteger(number) && (number as number) >= 0
   return key === 'shiftBy' && Number.isSafeInteger(number)
+}
+
+/** @throws TypeError or RangeError where these are not partitions, at least one */
+export function checkPartitions(call: string, partitions: readonly TopicPartition[]): void {
+  const fault = isList(partitions)
+  if (fault !== null) throw new TypeError(`${call}: the partitions ${fault}, and not ${show(partitions)}`)
+  for (const where of partitions) checkOptions(`${call}: partitions`, where, partitionChecks, ['topic', 'partition'])
 }
 
 function isList(value: unknown): string | null {

@@ -2,6 +2,7 @@ import type { ConsumerRecord } from '../codec/record.ts'
 import { VarveError } from '../errors.ts'
 import type { ConsumerCore } from './consumer-core.ts'
 import type { Claim } from './fetcher.ts'
+import { Turns } from './turns.ts'
 
 /** Told to a handler beside the record. */
 export interface HandlerContext {
@@ -12,19 +13,18 @@ export interface HandlerContext {
 /** Processes one record; the next one of its partition comes when what it returns has resolved. */
 export type RecordHandler = (record: ConsumerRecord, context: HandlerContext) => unknown
 
-/** The rest of the program has its turn at least this often, also where no handler ever waits. */
-const MAX_TURN_MS = 10
-
 /** Hands records to a handler, several partitions at a time and each in order, and has those committed that it is done with. */
 export class RecordRunner {
   private readonly stop = new AbortController()
-  private turnStartMs = 0
+  private readonly turns: Turns
 
   constructor(
     private readonly core: ConsumerCore,
     private readonly handler: RecordHandler,
     private readonly concurrency: number,
-  ) {}
+  ) {
+    this.turns = new Turns(core.engine.clock)
+  }
 
   /**
    * Resolves when `signal` aborts, after the records that are being handled.
@@ -53,10 +53,9 @@ export class RecordRunner {
     const { core, stop } = this
     try {
       for (;;) {
-        const claim = core.fetcher.take() ?? (await core.fetcher.next(stop.signal))
+        const claim = await core.fetcher.next(stop.signal)
         if (claim === null) return
         await this.handle(claim)
-        if (core.engine.clock.monotonicMs() - this.turnStartMs > MAX_TURN_MS) await this.nextTurn()
       }
     } catch (error) {
       // the others stop after the records that they are at
@@ -66,7 +65,7 @@ export class RecordRunner {
   }
 
   private async handle({ assigned, batch }: Claim): Promise<void> {
-    const { core, handler } = this
+    const { core, handler, turns } = this
     const { committer } = core
     const { context } = assigned
     // what was left unprocessed before, for the next taker
@@ -75,11 +74,9 @@ export class RecordRunner {
     try {
       if (this.stop.signal.aborted) assigned.isInterrupted = true
       for (const record of batch) {
-        if (assigned.isInterrupted) {
-          rest = record
-          return
-        }
         rest = record
+        if (turns.isOver) await turns.next()
+        if (assigned.isInterrupted) return
         const result = handler(record, context)
         if (isThenable(result)) await result
         rest = null
@@ -90,19 +87,15 @@ export class RecordRunner {
       // offsets at the end of a batch may have no record any more
       if (!assigned.isMoved && !assigned.isLost) assigned.processedOffset = batch.lastOffset + 1
     } catch (error) {
+      // it was told to stop, and whatever came of it is in vain
+      if (context.signal.aborted) return
       if (rest !== null) throw handlerFailed(rest, error)
       // a batch that cannot be decoded is not passed over in silence
       if (!assigned.isMoved) assigned.readFrom(assigned.processedOffset)
       throw error
     } finally {
-      core.release(assigned, rest)
+      core.fetcher.release(assigned, rest)
     }
-  }
-
-  private async nextTurn(): Promise<void> {
-    const { clock } = this.core.engine
-    await new Promise<void>((resolve) => clock.defer(resolve))
-    this.turnStartMs = clock.monotonicMs()
   }
 }
 

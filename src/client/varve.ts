@@ -100,6 +100,7 @@ export class Varve implements AsyncDisposable {
    * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION when a directory is missing, TOPIC_ALREADY_EXISTS
    */
   async adoptTopic(options: AdoptTopicOptions): Promise<TopicDescription> {
+    if (isNamed(options)) await this.coordinator.forgetTopic(options.name)
     return describe(await this.admin.adopt(options))
   }
 
@@ -145,7 +146,8 @@ export class Varve implements AsyncDisposable {
   async deleteTopic(name: string): Promise<void> {
     checkName('deleteTopic', name)
     await this.admin.delete(name)
-    await this.coordinator.forgetTopic(name)
+    // it is gone, whatever comes of this: what is left of it is forgotten before there is another one of its name
+    await this.coordinator.forgetTopic(name).catch(() => {})
   }
 
   /**
@@ -164,6 +166,7 @@ export class Varve implements AsyncDisposable {
       'beforeOffset',
     ])
     const partition = this.topic('deleteRecords', name).partition(options.partition)
+    if (!(await this.coordinator.isDamaged(partition))) refuseInternal(name)
     const { beforeOffset } = options
     if (beforeOffset > partition.highWatermark) {
       const message =
@@ -237,12 +240,15 @@ export class Varve implements AsyncDisposable {
   /**
    * Makes a consumer: a member of a group that shares the partitions of some topics. It joins when it is first consumed.
    *
-   * @throws TypeError or RangeError for wrong options; VarveError UNKNOWN_TOPIC_OR_PARTITION, READ_ONLY
+   * @throws TypeError or RangeError for wrong options; VarveError UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, READ_ONLY
    */
   consumer(options: ConsumerOptions): Consumer {
     this.engine.throwIfNotWritable()
     const settings = consumerSettings(options)
-    for (const name of settings.topics) refuseInternal(this.topic('consumer', name).name)
+    for (const name of settings.topics) {
+      refuseInternal(name)
+      this.topic('consumer', name)
+    }
     settings.signal?.throwIfAborted()
     const consumer = new Consumer(this.engine, this.coordinator, settings, (closed) => this.consumers.delete(closed))
     this.consumers.add(consumer)

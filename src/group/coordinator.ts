@@ -81,30 +81,29 @@ export class GroupCoordinator {
   }
 
   async join(groupId: string, request: Omit<JoinRequest, 'newMemberId'>): Promise<JoinResponse> {
-    const group = await this.use(groupId)
     const unique = Buffer.from(this.engine.random.bytes(16)).toString('hex')
     const newMemberId = `${request.instanceId ?? request.clientId}-${unique}`
-    return group.join({ ...request, newMemberId })
+    return this.use(groupId, (group) => group.join({ ...request, newMemberId }))
   }
 
   async sync(groupId: string, request: SyncRequest): Promise<SyncResponse> {
-    return (await this.use(groupId)).sync(request)
+    return this.use(groupId, (group) => group.sync(request))
   }
 
   async heartbeat(groupId: string, claim: MemberClaim): Promise<ErrorCode | null> {
-    return (await this.use(groupId)).heartbeat(claim)
+    return this.use(groupId, (group) => group.heartbeat(claim))
   }
 
   async leave(
     groupId: string,
     members: readonly { memberId: string; instanceId: string | null }[],
   ): Promise<LeaveResponse> {
-    return (await this.use(groupId)).leave(members)
+    return this.use(groupId, (group) => group.leave(members))
   }
 
   /** Calls `listener` when the group starts to rebalance; returns a function that takes this back. */
   async onRebalance(groupId: string, listener: () => void): Promise<() => void> {
-    return (await this.use(groupId)).onRebalance(listener)
+    return this.use(groupId, (group) => group.onRebalance(listener))
   }
 
   /**
@@ -115,20 +114,22 @@ export class GroupCoordinator {
    */
   async commit(groupId: string, claim: MemberClaim, offsets: readonly OffsetCommit[]): Promise<CommitResult[]> {
     this.engine.throwIfNotWritable()
-    const group = await this.use(groupId)
-    const refused = group.mayCommit(claim)
-    if (refused !== null) throw commitError(refused, groupId, claim)
     const commitTimestampMs = this.engine.clock.now()
-    const results = offsets.map((commit) => ({ commit, error: this.checkCommit(groupId, commit) }))
-    const accepted = results.filter(({ error }) => error === null)
-    // handed over before anything is awaited: nobody can be fenced between the check and the place in the log
-    await group.log.commit(
-      groupId,
-      accepted.map(({ commit: { topic, partition, offset, leaderEpoch, metadata } }) => {
-        const committed = { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs: -1 }
-        return { topic, partition, committed }
-      }),
-    )
+    const results = await this.use(groupId, async (group) => {
+      const refused = group.mayCommit(claim)
+      if (refused !== null) throw commitError(refused, groupId, claim)
+      const checked = offsets.map((commit) => ({ commit, error: this.checkCommit(groupId, commit) }))
+      const accepted = checked.filter(({ error }) => error === null)
+      // handed over before anything is awaited: nobody can be fenced between the check and the place in the log
+      await group.log.commit(
+        groupId,
+        accepted.map(({ commit: { topic, partition, offset, leaderEpoch, metadata } }) => {
+          const committed = { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs: -1 }
+          return { topic, partition, committed }
+        }),
+      )
+      return checked
+    })
     return results.map(({ commit: { topic, partition }, error }) => ({ topic, partition, error }))
   }
 
@@ -162,6 +163,13 @@ export class GroupCoordinator {
     return this.live.get(groupId)
   }
 
+  /** As `liveGroup`, and brings a group to life that was stored with members: of those only the ones that may be back stay. */
+  async reviveGroup(groupId: string): Promise<LiveGroup | undefined> {
+    const members = (await this.image(groupId))?.stored?.snapshot.members ?? []
+    if (!this.engine.readOnly && members.length > 0) await this.use(groupId, () => {})
+    return this.live.get(groupId)
+  }
+
   /** The ids of all groups: those with members, and those that anything is kept of. */
   async groupIds(): Promise<string[]> {
     const ids = new Set([...this.live.values()].filter((group) => !group.isIdle).map(({ groupId }) => groupId))
@@ -176,14 +184,19 @@ export class GroupCoordinator {
    */
   async deleteGroup(groupId: string): Promise<void> {
     this.engine.throwIfNotWritable()
-    const group = await this.use(groupId)
-    if (group.isIdle && !group.log.images.has(groupId)) throw notFound(groupId)
-    const refused = await group.delete()
-    if (refused === 'NON_EMPTY_GROUP') throw nonEmpty(groupId, group)
-    if (refused !== null) throw notFound(groupId)
-    // what cannot be deleted is there again at the next use
-    this.drop(group)
-    await group.log.deleteGroup(groupId)
+    const isKept = (await this.image(groupId)) !== undefined
+    if (!isKept && (this.live.get(groupId)?.isIdle ?? true)) throw notFound(groupId)
+    const log = await this.use(groupId, async (group) => {
+      const refused = await group.delete()
+      if (refused === 'NON_EMPTY_GROUP') throw nonEmpty(groupId, group)
+      if (refused !== null) throw notFound(groupId)
+      // what cannot be deleted is there again at the next use
+      this.drop(group)
+      return group.log
+    })
+    // a commit that is on its way is deleted too
+    await log.settled()
+    await log.deleteGroup(groupId)
   }
 
   /**
@@ -197,24 +210,40 @@ export class GroupCoordinator {
     isSubscribed: (topic: string) => boolean,
   ): Promise<void> {
     this.engine.throwIfNotWritable()
-    const group = await this.use(groupId)
-    if (!group.log.images.has(groupId)) throw notFound(groupId)
     for (const { topic } of partitions) {
       if (!isSubscribed(topic)) continue
       const message = `a member of group '${groupId}' subscribes to topic '${topic}': close that consumer first`
       throw new VarveError('GROUP_SUBSCRIBED_TO_TOPIC', message, { details: { topic } })
     }
-    await group.log.deleteOffsets(groupId, partitions)
+    await this.use(groupId, (group) => group.log.deleteOffsets(groupId, partitions))
   }
 
-  /** Forgets the offsets that any group has committed of a topic: one that gets its name later begins anew. */
+  /**
+   * Forgets the offsets that any group has committed of a topic that is no more: one that gets its name later begins anew.
+   * Does nothing for a topic that is there.
+   */
   async forgetTopic(topic: string): Promise<void> {
+    this.engine.throwIfNotWritable()
+    if (this.engine.topics.has(topic)) return
     for (const log of await this.allLogs()) {
+      // a commit that was on its way when the topic was deleted
+      await log.settled()
       for (const [groupId, { offsets }] of log.images) {
+        if (this.engine.topics.has(topic)) return
         const partitions = [...(offsets.get(topic)?.keys() ?? [])].map((partition) => ({ topic, partition }))
         await log.deleteOffsets(groupId, partitions)
       }
     }
+  }
+
+  /** Whether this is a partition of committed offsets that cannot be read. */
+  async isDamaged({ topic, partition }: TopicPartition): Promise<boolean> {
+    if (topic !== OFFSETS_TOPIC) return false
+    const loading = this.groupLog(partition, 'if there')
+    return loading.then(
+      () => false,
+      (error: unknown) => error instanceof VarveError && error.code !== 'CLOSED',
+    )
   }
 
   /** Deletes the offsets that have outlived their retention: only of groups without members, for as long as they have none. */
@@ -224,15 +253,14 @@ export class GroupCoordinator {
     const before = this.engine.clock.now() - offsetsRetentionMs
     for (const log of await this.allLogs()) {
       for (const [groupId, image] of log.images) {
-        const group = await this.use(groupId)
-        if (!group.isIdle) continue
+        if (!(await this.use(groupId, ({ isIdle }) => isIdle))) continue
         const emptySince = image.stored?.currentStateTimestampMs
         const expired = committedPartitions(image).filter(({ topic, partition }) => {
           const { commitTimestampMs } = image.offsets.get(topic)!.get(partition)!
           return Math.max(emptySince ?? 0, commitTimestampMs) < before
         })
         const isAll = expired.length === committedPartitions(image).length && (emptySince ?? 0) < before
-        if (isAll) await this.deleteGroup(groupId)
+        if (isAll) await this.deleteGroup(groupId).catch(ignoreInUse)
         else await log.deleteOffsets(groupId, expired)
       }
     }
@@ -256,8 +284,8 @@ export class GroupCoordinator {
     })
   }
 
-  /** The group, alive; made where there is none. */
-  private async use(groupId: string): Promise<LiveGroup> {
+  /** Does something at once with a group, alive; made where there is none. */
+  private async use<T>(groupId: string, act: (group: LiveGroup) => T): Promise<Awaited<T>> {
     this.engine.throwIfNotWritable()
     const log = await this.groupLog(offsetsPartitionFor(groupId, OFFSETS_PARTITIONS), 'make')
     let group = this.live.get(groupId)
@@ -266,7 +294,8 @@ export class GroupCoordinator {
       group = new LiveGroup(groupId, log!, this.engine.clock, this.limits)
       this.live.set(groupId, group)
     }
-    return group
+    // nothing may come between: a group that nobody is in yet might be dropped
+    return await act(group)
   }
 
   /** Groups that were only asked about must not pile up. */
@@ -300,9 +329,14 @@ export class GroupCoordinator {
       loading.catch(() => this.logs.delete(index))
     }
     const log = await loading
-    if (engine.readOnly) {
+    if (!engine.readOnly) return log
+    try {
       await engine.refresh([log.partition])
       await log.replay()
+    } catch (error) {
+      // the writer may mend it
+      this.logs.delete(index)
+      throw error
     }
     return log
   }
@@ -320,6 +354,12 @@ export class GroupCoordinator {
 
 function definedOf(options: GroupOptions | undefined): Partial<Required<GroupOptions>> {
   return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
+}
+
+/** Somebody has joined meanwhile, or it was deleted already: it has not expired. */
+function ignoreInUse(error: unknown): void {
+  const isInUse = error instanceof VarveError && ['NON_EMPTY_GROUP', 'GROUP_ID_NOT_FOUND'].includes(error.code)
+  if (!isInUse) throw error
 }
 
 /** The error for what names no group. */

@@ -38,7 +38,8 @@ interface Entry {
 export class GroupLog {
   readonly images = new Map<string, GroupImage>()
   private cursor: PartitionCursor | null = null
-  private damage: VarveError | null = null
+  private replaying: Promise<void> = Promise.resolve()
+  private writing: Promise<void> = Promise.resolve()
 
   constructor(
     readonly partition: Partition,
@@ -48,11 +49,20 @@ export class GroupLog {
   /**
    * Replays what was not replayed yet, up to the end that the partition has now.
    *
-   * @throws VarveError CORRUPT_MESSAGE and the like, then and ever after: damage never means that there is no offset
+   * @throws VarveError CORRUPT_MESSAGE and the like: damage never means that there is no offset, and this is of no use then
    */
-  async replay(): Promise<void> {
-    if (this.damage !== null) throw this.damage
+  replay(): Promise<void> {
+    // one after another: of two at a time the one that is behind would bring back what the other has replaced
+    return (this.replaying = this.replaying.then(() => this.replayOn()))
+  }
+
+  private async replayOn(): Promise<void> {
     const { partition } = this
+    // beside a writer that has recovered, the end may have moved back: what was read beyond it was never durable
+    if (this.cursor !== null && this.cursor.offset > partition.highWatermark) {
+      this.cursor = null
+      this.images.clear()
+    }
     const from = Math.max(this.cursor?.offset ?? 0, partition.log.logStartOffset)
     const cursor = new PartitionCursor(partition, from, partition.highWatermark)
     this.cursor = cursor
@@ -63,7 +73,7 @@ export class GroupLog {
         }
       } while (await cursor.fill())
     } catch (error) {
-      throw (this.damage = this.describeDamage(error))
+      throw this.describeDamage(error)
     }
   }
 
@@ -108,6 +118,11 @@ export class GroupLog {
     await this.write([...entries, { key: encodeGroupKey(groupId), value: null }])
   }
 
+  /** Resolves when what was written before is acknowledged, or has failed. */
+  settled(): Promise<void> {
+    return this.writing
+  }
+
   private async write(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return
     const { writer, partition } = this.partition
@@ -117,7 +132,10 @@ export class GroupLog {
       const result: AppendResult = { partition, offset: -1, timestamp }
       call.chunk.addRecord(result, key, value, [])
     }
-    await writer.endBatch(call)
+    const written = writer.endBatch(call)
+    const ignore = () => {}
+    this.writing = Promise.allSettled([this.writing, written]).then(ignore)
+    await written
     // acknowledgements come in the order of the log, and nothing is awaited between one and its effect here
     for (const { key, value } of entries) this.apply(key, value)
   }
