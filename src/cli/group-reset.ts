@@ -31,7 +31,8 @@ interface Options {
 const EXAMPLES = `
 Prints topic, partition, and the offsets that the group goes on from: as it is,
 and as it will be. That works beside a live writer and changes nothing.
---execute does it; it needs the log for itself, and a group that has members is refused.
+--execute does it, and needs the log for itself; a group that has members is
+refused.
 An offset that a partition does not hold becomes the nearest one that it does.
 
 A group that there is not yet begins in the topics that are named. A file has
