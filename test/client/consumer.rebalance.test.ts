@@ -165,6 +165,9 @@ describe('members come and go under load', () => {
     await until(() => leader.seen.length === 1)
     const follower = running(log, 'follower', [], { topics: ['refunds'] })
     await untilLater(clock, () => follower.consumer.assignment().length === 1)
+    const { generation } = await log.describeGroup(GROUP)
+    await clock.advanceSlowly(20_000)
+    expect((await log.describeGroup(GROUP)).generation).toBe(generation)
     await log.createPartitions('refunds', 3)
     await untilLater(clock, () => follower.consumer.assignment().length === 3)
     await log.createPartitions(ORDERS, 2)
@@ -240,11 +243,14 @@ describe('listeners', () => {
     const { value: record } = await records.next()
     const outcomes: Promise<void>[] = []
     const second = running(log, 'second', [])
-    for (let turn = 0; turn < 60; turn++) {
-      const kept = first.assignment().find(({ partition }) => partition === record!.partition)
-      if (kept !== undefined) outcomes.push(first.commit(record))
-      await Promise.resolve()
-      if (turn % 3 === 0) await idle(1)
+    // at every step of it
+    for (let turn = 0; turn < 20; turn++) {
+      for (let step = 0; step < 200; step++) {
+        const kept = first.assignment().some(({ partition }) => partition === record!.partition)
+        if (kept) outcomes.push(first.commit(record))
+        await Promise.resolve()
+      }
+      await idle(1)
     }
     expect((await Promise.allSettled(outcomes)).filter(({ status }) => status === 'rejected')).toEqual([])
     await records.return?.()
