@@ -258,6 +258,22 @@ describe('listeners', () => {
     await log.close()
   })
 
+  test('a listener may close its consumer, and one that takes for ever keeps nobody from closing', async () => {
+    const { log, clock } = await fakeLog(1, 2)
+    const closing = consumerOf(log, { onAssigned: () => closing.close() })
+    expect(await take(closing, 1)).toEqual([])
+    const hanging = consumerOf(log, { onAssigned: () => new Promise(() => {}) })
+    const loop = take(hanging, 1)
+    await until(() => hanging.assignment().length === 2)
+    // it is heard of all the while
+    await clock.advanceSlowly(100_000)
+    expect((await log.describeGroup(GROUP)).members).toHaveLength(1)
+    await hanging.close()
+    expect(await loop).toEqual([])
+    await log.close()
+    expect([clock.timerCount, clock.holdCount]).toEqual([0, 0])
+  })
+
   test('a listener that throws fails its consumer, and the others take over', async () => {
     const { log, clock } = await fakeLog(1, 2)
     const consumer = consumerOf(log, {
@@ -408,12 +424,15 @@ describe('a consumer that nobody consumes', () => {
 describe('who may be a member', () => {
   test('of two with one instanceId the later one stays', async () => {
     const { log, clock } = await fakeLog(2, 2)
-    const first = running(log, 'first', [], { instanceId: 'a' })
+    const events: string[] = []
+    const first = running(log, 'first', events, { instanceId: 'a' })
     await until(() => first.seen.length === 4)
     const second = running(log, 'second', [], { instanceId: 'a' })
     await untilLater(clock, () => second.consumer.assignment().length === 2)
     await untilLater(clock, () => first.consumer.health().status === 'failed')
     expect((await rejection(first.run)).code).toBe('FENCED_INSTANCE_ID')
+    expect(first.consumer.assignment()).toEqual([])
+    expect(events).toEqual(['first assigned 0,1', 'first lost 0,1'])
     await first.consumer.close()
     await clock.advanceSlowly(10_000)
     expect(second.consumer.assignment()).toHaveLength(2)
