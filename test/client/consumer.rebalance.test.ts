@@ -5,6 +5,7 @@ import type { ConsumerOptions } from '../../src/client/consumer-options.ts'
 import type { Varve } from '../../src/client/varve.ts'
 import type { TopicPartition } from '../../src/group/assignors/assignor.ts'
 import type { AssignorName } from '../../src/group/assignors/assignors.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import {
   appendEach,
   committedBy,
@@ -20,6 +21,7 @@ import {
   untilLater,
 } from '../helpers/consuming.ts'
 import { idle, rejection } from '../helpers/logs.ts'
+import { SyncGate } from '../helpers/sync-gate.ts'
 
 const ASSIGNORS: AssignorName[] = ['range', 'roundrobin', 'sticky', 'cooperative-sticky']
 
@@ -255,6 +257,26 @@ describe('listeners', () => {
     expect((await Promise.allSettled(outcomes)).filter(({ status }) => status === 'rejected')).toEqual([])
     await records.return?.()
     await until(() => second.consumer.assignment().length === 1)
+    await log.close()
+  })
+
+  test('a commit that is on its way when its partition changes hands counts for who is next', async () => {
+    const storage = new MemoryStorage()
+    const { log } = await fakeLog(5, 1, { storage })
+    const first = consumerOf(log)
+    const records = first[Symbol.asyncIterator]()
+    await records.next()
+    const { value: record } = await records.next()
+    const gate = new SyncGate()
+    storage.syncDelay = (path) => (path.includes('__consumer_offsets') ? gate.pass(path) : undefined)
+    const commit = first.commit(record)
+    await gate.arrived()
+    const closing = first.close()
+    const next = take(consumerOf(log), 1)
+    await idle(20)
+    gate.open()
+    expect(await next).toEqual(['0/2'])
+    await Promise.all([commit, closing])
     await log.close()
   })
 
