@@ -35,9 +35,10 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
 
   next(): Promise<IteratorResult<T>> {
     const { claim } = this
-    if (claim !== null && !claim.assigned.isInterrupted) {
+    if (claim !== null && !claim.assigned.isMoved && !claim.assigned.isLost) {
+      // at once: it may be that nothing comes of asking, and what was given out is processed all the same
       this.settle(claim)
-      const value = this.turns.isOver ? null : this.following()
+      const value = claim.assigned.isInterrupted || this.turns.isOver ? null : this.following()
       if (value !== null) return Promise.resolve({ value, done: false })
     }
     // calls that come while one waits are served in order

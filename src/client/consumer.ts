@@ -167,7 +167,11 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     if (place === 'earliest') offset = partition.log.logStartOffset
     else if (place === 'latest') offset = partition.highWatermark
     else if (typeof place === 'number') offset = place
-    else offset = await offsetForTimestamp(partition, place.timestamp)
+    else {
+      offset = await offsetForTimestamp(partition, place.timestamp)
+      // it may have been given up meanwhile
+      this.requireAssigned('seek', where)
+    }
     partition.checkRange(offset)
     assigned.moveTo(offset)
     this.core.fetcher.makeReady(assigned)

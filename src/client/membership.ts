@@ -57,6 +57,8 @@ export class Membership {
   private settled: (() => void)[] = []
   /** Between a join and the assignment that follows it, when the group takes no commits. */
   isJoining = true
+  /** Partitions come or go: listeners may be at it, which may close the consumer, or take for ever. */
+  private isHandingOver = false
   /** Until it is answered it has no id, and is known by its instanceId only. */
   private isInFirstJoin = false
 
@@ -109,7 +111,7 @@ export class Membership {
     this.settleAll()
     // ends a join that waits, too
     if (this.settings.instanceId === undefined || this.isJoining) await this.giveUpPlace()
-    await this.running
+    if (!this.isHandingOver) await this.running
   }
 
   private async giveUpPlace(): Promise<void> {
@@ -129,6 +131,7 @@ export class Membership {
       this.isLeft = true
       // a member that has failed does not hold its group up
       if (this.memberId !== '') await this.giveUpPlace().catch(() => {})
+      await this.ownership.lose().catch(() => {})
       this.ownership.fail(error)
     } finally {
       this.cancelWatch()
@@ -225,13 +228,14 @@ export class Membership {
       this.wake()
     })
     done.catch(() => {})
+    this.isHandingOver = true
     while (!isDone && !this.isLeft) {
       await this.rest(settings.heartbeatIntervalMs)
       if (isDone || this.isLeft || this.memberId === '') break
       const error = await coordinator.heartbeat(settings.groupId, this.claim)
       if (error !== null) await this.obey(error)
     }
-    await done
+    await done.finally(() => (this.isHandingOver = false))
   }
 
   /** Does what an answer of the coordinator says. */

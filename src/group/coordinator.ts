@@ -172,6 +172,7 @@ export class GroupCoordinator {
 
   /** The ids of all groups: those with members, and those that anything is kept of. */
   async groupIds(): Promise<string[]> {
+    this.engine.throwIfClosed()
     const ids = new Set([...this.live.values()].filter((group) => !group.isIdle).map(({ groupId }) => groupId))
     for (const log of await this.allLogs()) for (const groupId of log.images.keys()) ids.add(groupId)
     return [...ids].sort()

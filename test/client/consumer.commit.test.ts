@@ -152,6 +152,20 @@ describe('autoCommit', () => {
     expect(clock.timerCount).toBe(0)
   })
 
+  test('commits a record after which the next one was asked for, whatever comes of asking', async () => {
+    const { log, clock } = await fakeLog(3)
+    const consumer = consumerOf(log, { autoCommit: true })
+    const records = consumer[Symbol.asyncIterator]()
+    await records.next()
+    consumer.pause()
+    clock.advance(20)
+    const next = records.next()
+    await consumer.close()
+    expect((await next).done).toBe(true)
+    expect(await committedBy(log)).toEqual([1])
+    await log.close()
+  })
+
   test('waits commitIntervalMs from one commit to the next', async () => {
     const storage = new FaultyStorage(new MemoryStorage())
     const { log, clock } = await fakeLog(0, 1, { storage })

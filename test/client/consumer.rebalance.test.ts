@@ -5,6 +5,7 @@ import type { ConsumerOptions } from '../../src/client/consumer-options.ts'
 import type { Varve } from '../../src/client/varve.ts'
 import type { TopicPartition } from '../../src/group/assignors/assignor.ts'
 import type { AssignorName } from '../../src/group/assignors/assignors.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import {
   appendEach,
   committedBy,
@@ -20,6 +21,7 @@ import {
   untilLater,
 } from '../helpers/consuming.ts'
 import { idle, rejection } from '../helpers/logs.ts'
+import { SyncGate } from '../helpers/sync-gate.ts'
 
 const ASSIGNORS: AssignorName[] = ['range', 'roundrobin', 'sticky', 'cooperative-sticky']
 
@@ -165,6 +167,9 @@ describe('members come and go under load', () => {
     await until(() => leader.seen.length === 1)
     const follower = running(log, 'follower', [], { topics: ['refunds'] })
     await untilLater(clock, () => follower.consumer.assignment().length === 1)
+    const { generation } = await log.describeGroup(GROUP)
+    await clock.advanceSlowly(20_000)
+    expect((await log.describeGroup(GROUP)).generation).toBe(generation)
     await log.createPartitions('refunds', 3)
     await untilLater(clock, () => follower.consumer.assignment().length === 3)
     await log.createPartitions(ORDERS, 2)
@@ -240,16 +245,55 @@ describe('listeners', () => {
     const { value: record } = await records.next()
     const outcomes: Promise<void>[] = []
     const second = running(log, 'second', [])
-    for (let turn = 0; turn < 60; turn++) {
-      const kept = first.assignment().find(({ partition }) => partition === record!.partition)
-      if (kept !== undefined) outcomes.push(first.commit(record))
-      await Promise.resolve()
-      if (turn % 3 === 0) await idle(1)
+    // at every step of it
+    for (let turn = 0; turn < 20; turn++) {
+      for (let step = 0; step < 200; step++) {
+        const kept = first.assignment().some(({ partition }) => partition === record!.partition)
+        if (kept) outcomes.push(first.commit(record))
+        await Promise.resolve()
+      }
+      await idle(1)
     }
     expect((await Promise.allSettled(outcomes)).filter(({ status }) => status === 'rejected')).toEqual([])
     await records.return?.()
     await until(() => second.consumer.assignment().length === 1)
     await log.close()
+  })
+
+  test('a commit that is on its way when its partition changes hands counts for who is next', async () => {
+    const storage = new MemoryStorage()
+    const { log } = await fakeLog(5, 1, { storage })
+    const first = consumerOf(log)
+    const records = first[Symbol.asyncIterator]()
+    await records.next()
+    const { value: record } = await records.next()
+    const gate = new SyncGate()
+    storage.syncDelay = (path) => (path.includes('__consumer_offsets') ? gate.pass(path) : undefined)
+    const commit = first.commit(record)
+    await gate.arrived()
+    const closing = first.close()
+    const next = take(consumerOf(log), 1)
+    await idle(20)
+    gate.open()
+    expect(await next).toEqual(['0/2'])
+    await Promise.all([commit, closing])
+    await log.close()
+  })
+
+  test('a listener may close its consumer, and one that takes for ever keeps nobody from closing', async () => {
+    const { log, clock } = await fakeLog(1, 2)
+    const closing = consumerOf(log, { onAssigned: () => closing.close() })
+    expect(await take(closing, 1)).toEqual([])
+    const hanging = consumerOf(log, { onAssigned: () => new Promise(() => {}) })
+    const loop = take(hanging, 1)
+    await until(() => hanging.assignment().length === 2)
+    // it is heard of all the while
+    await clock.advanceSlowly(100_000)
+    expect((await log.describeGroup(GROUP)).members).toHaveLength(1)
+    await hanging.close()
+    expect(await loop).toEqual([])
+    await log.close()
+    expect([clock.timerCount, clock.holdCount]).toEqual([0, 0])
   })
 
   test('a listener that throws fails its consumer, and the others take over', async () => {
@@ -402,12 +446,15 @@ describe('a consumer that nobody consumes', () => {
 describe('who may be a member', () => {
   test('of two with one instanceId the later one stays', async () => {
     const { log, clock } = await fakeLog(2, 2)
-    const first = running(log, 'first', [], { instanceId: 'a' })
+    const events: string[] = []
+    const first = running(log, 'first', events, { instanceId: 'a' })
     await until(() => first.seen.length === 4)
     const second = running(log, 'second', [], { instanceId: 'a' })
     await untilLater(clock, () => second.consumer.assignment().length === 2)
     await untilLater(clock, () => first.consumer.health().status === 'failed')
     expect((await rejection(first.run)).code).toBe('FENCED_INSTANCE_ID')
+    expect(first.consumer.assignment()).toEqual([])
+    expect(events).toEqual(['first assigned 0,1', 'first lost 0,1'])
     await first.consumer.close()
     await clock.advanceSlowly(10_000)
     expect(second.consumer.assignment()).toHaveLength(2)

@@ -228,6 +228,20 @@ describe('deleteGroup and deleteOffsets', () => {
   })
 })
 
+test('a log that is closed tells nothing of groups, and changes none', async () => {
+  const log = await ordersLog(1)
+  await log.close()
+  const refused = [
+    log.listGroups(),
+    log.describeGroup(GROUP),
+    log.lag(GROUP),
+    reset(log, { to: 'latest', topics: [ORDERS] }),
+    log.deleteGroup(GROUP),
+    log.deleteOffsets(GROUP, [P0]),
+  ]
+  expect(await outcomesOf(refused)).toEqual(Array(6).fill('CLOSED'))
+})
+
 test('many groups at once are each complete: none is dropped while it begins', async () => {
   const log = await ordersLog(1)
   const consumers = Array.from({ length: 1_100 }, (_, i) => consumerOf(log, { groupId: `group ${i}` }))
