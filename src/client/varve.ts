@@ -1,6 +1,7 @@
 import type { ConsumerRecord } from '../codec/record.ts'
 import type { RecordBatch } from '../codec/stored-batch.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
+import type { CompactionResult } from '../engine/cleaner.ts'
 import { LogEngine } from '../engine/log-engine.ts'
 import type { RecoveryReport, VarveOptions } from '../engine/open-options.ts'
 import type { PartitionOffsets } from '../engine/partition.ts'
@@ -229,7 +230,20 @@ export class Varve implements AsyncDisposable {
 
   /** Applies retention now, as happens by itself every few minutes. */
   async enforceRetention(): Promise<void> {
-    await this.engine.enforceRetention()
+    await this.engine.maintenance.enforceRetention()
+  }
+
+  /**
+   * Compacts a topic now, or all that are compacted: of each key the latest record stays. Goes by the sealed segments only,
+   * as what happens by itself every few seconds does, but however little there is to gain. Resolves with what it did in
+   * each partition.
+   *
+   * @throws VarveError INVALID_CONFIG for a topic whose `cleanupPolicy` does not say so; CORRUPT_MESSAGE where it meets
+   *         damage, which stays as it is; DISK_FULL; KAFKA_STORAGE_ERROR; CLOSED when the log is closed meanwhile
+   */
+  async compact(topic?: string): Promise<CompactionResult[]> {
+    this.engine.throwIfNotWritable()
+    return this.engine.maintenance.compact(topic === undefined ? undefined : this.topic('compact', topic))
   }
 
   /**

@@ -2,7 +2,7 @@ import { findSnapshotFault, findTransactionIndexFault, LEADER_EPOCH_FILE, parseL
 import { systemErrorCode } from '../errors.ts'
 import type { EpochStart } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
-import { parseLogFileName } from '../storage/segment.ts'
+import { parseLogFileName } from '../storage/segment-name.ts'
 import type { DirectoryEntry, Storage } from '../storage/storage.ts'
 import { readIfPresent, verifyLog, type LogFindings, type LogTotals } from './verify-log.ts'
 import type { VerifyWarning } from './verify-plan.ts'

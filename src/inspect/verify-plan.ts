@@ -1,6 +1,6 @@
 import type { PartitionCheckpoint } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
-import { parseLogFileName, segmentFileName } from '../storage/segment.ts'
+import { parseLogFileName, segmentFileName } from '../storage/segment-name.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /** Something worth knowing that is no damage: no record and no index entry is affected. */
