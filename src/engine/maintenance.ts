@@ -61,7 +61,8 @@ export class Maintenance {
   async compact(topic?: Topic): Promise<CompactionResult[]> {
     this.log.throwIfNotWritable()
     if (topic !== undefined && !isCompacted(topic.config)) {
-      const message = `topic '${topic.name}' is not compacted: set its cleanupPolicy to 'compact' or 'compact,delete' with alterTopic first`
+      const advice = "set its cleanupPolicy to 'compact' or 'compact,delete' with alterTopic first"
+      const message = `topic '${topic.name}' is not compacted: ${advice}`
       throw new VarveError('INVALID_CONFIG', message, { details: { topic: topic.name } })
     }
     const results = await this.cleaner.compact(topic === undefined ? this.compactedTopics() : [topic])
