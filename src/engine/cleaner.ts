@@ -123,7 +123,7 @@ export class Cleaner {
     }
   }
 
-  private async compactLog({ config, name }: Topic, job: Job): Promise<CompactionResult> {
+  private async compactLog({ config, name }: Topic, job: Job): Promise<CompactionResult | null> {
     const { bufferBytes, store } = this.context
     const clock = this.context.clock()
     const started = clock.monotonicMs()
@@ -137,6 +137,7 @@ export class Cleaner {
       isCancelled: () => job.isCancelled,
       inWriteLoop: (action) => writer.runTask(action),
     }).run()
+    if (job.isCancelled) return null
     return { topic: name, partition, ...figures, ms: clock.monotonicMs() - started }
   }
 }

@@ -28,11 +28,11 @@ export async function writeSome(
   log: Varve,
   random: SeededRandom,
   count: number,
-  options: { keys?: number; tombstones?: number; nowMs?: number; topic?: string } = {},
+  options: { keys?: number; tombstones?: number; nowMs?: number; topic?: string; into?: Written[] } = {},
 ): Promise<Written[]> {
-  const { keys = 8, tombstones = 0.2, nowMs = Date.UTC(2026, 0, 1), topic = TOPIC } = options
-  const written: Written[] = []
-  while (written.length < count) {
+  const { keys = 8, tombstones = 0.2, nowMs = Date.UTC(2026, 0, 1), topic = TOPIC, into: written = [] } = options
+  const end = written.length + count
+  while (written.length < end) {
     const records = Array.from({ length: random.between(1, 6) }, () => ({
       key: `key-${random.below(keys)}`,
       value: random.chance(tombstones) ? null : `${random.below(1e6)}${'.'.repeat(random.below(60))}`,
