@@ -8,6 +8,7 @@ import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { asWritten, findLoss, latestOf, readAll, SMALL, TOPIC, writeSome } from '../helpers/compacted-topic.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { GatedReads } from '../helpers/gated-reads.ts'
 import {
   all,
   changeFile,
@@ -343,9 +344,11 @@ describe('while it goes on', () => {
 
   test('a deleted topic is gone at once, and a close ends it with CLOSED', async () => {
     const storage = new MemoryStorage()
-    const log = await openLog({ storage })
+    const slow = new GatedReads(storage)
+    const log = await openLog({ storage: slow })
     await log.createTopic(SMALL)
     await writeSome(log, random, 300)
+    slow.gate = (_, kind) => (kind === 'read' ? idle(5) : undefined)
     const compacting = log.compact(TOPIC)
     await idle(1)
     await log.deleteTopic(TOPIC)
@@ -370,9 +373,9 @@ describe('damage', () => {
     const storage = new MemoryStorage()
     const log = await openLog({ storage })
     await log.createTopic({ ...SMALL, segmentBytes: 3000 })
-    const written = await writeSome(log, random, 200, { keys: 25 })
+    await writeSome(log, random, 200, { keys: 120 })
     await log.compact(TOPIC)
-    written.push(...(await writeSome(log, random, 100, { keys: 25 })))
+    await writeSome(log, random, 100, { keys: 120 })
     await log.compact(TOPIC)
     const left = await readAll(log)
     await log.close()
