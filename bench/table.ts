@@ -42,6 +42,7 @@ const COLUMNS: Column[] = [
   worst('peakRssBytes', 'memory'),
   middle('rssGrowth', 'growth'),
   middle('loopDelayP99Ms', 'loop p99'),
+  worst('loopDelayMaxMs', 'loop max'),
   worst('lossMs', 'lost: time'),
   worst('lossRecords', 'records'),
   worst('lossBytes', 'size'),
@@ -81,6 +82,7 @@ function whatIsJudged(metric: Metric, variant: string | undefined, floor: string
 const NAMES: { [metric in Metric]?: string } = {
   recordsPerSecond: 'records/s',
   loopDelayP99Ms: 'event loop delay p99',
+  loopDelayMaxMs: 'greatest event loop delay',
   lossMs: 'of acknowledged records at risk',
   peakRssBytes: 'resident',
   rssGrowth: 'growth of memory',

@@ -1,4 +1,5 @@
 import type { Workload } from './workload.ts'
+import { compaction } from './workloads/compaction.ts'
 import { endurance } from './workloads/endurance.ts'
 import { eventsAppend, eventsReplay } from './workloads/events.ts'
 import { fillBatch } from './workloads/fill-batch.ts'
@@ -58,6 +59,7 @@ export function suite({ smoke }: { smoke: boolean }): Suite {
       openKilled(SMALL, prepared),
       openPartitions(SMALL, smoke ? 100 : 1000),
       openPartitionsKilled(SMALL, smoke ? 100 : 1000),
+      ...sizes.slice(0, 2).map((bytes) => compaction(bytes, replayed(bytes))),
       replayMemory(SMALL, smoke ? 1_000_000 : 10_000_000),
     ],
     onDemand: [endurance(SMALL, smoke ? 1_000_000 : ENDURANCE_RECORDS)],

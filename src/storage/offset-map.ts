@@ -2,9 +2,11 @@
 const LOAD_FACTOR = 0.7
 /** Of a key that a map is laid out for: longer keys fill the arena first, shorter ones the slots. */
 const KEY_BYTES = 32
-const SLOT_BYTES = 4
-/** Of an entry beside its key: hash, start of the key and offset. */
-const ENTRY_BYTES = 4 + 4 + 8
+/** A slot, and with it all that is looked at in one place: hash, place of the key + 1 (0: free), offset in two halves. */
+const SLOT_WORDS = 4
+const SLOT_BYTES = SLOT_WORDS * 4
+/** In front of each key in the arena. */
+const LENGTH_BYTES = 4
 const LEAST_BYTES = 4096
 
 /**
@@ -12,25 +14,21 @@ const LEAST_BYTES = 4096
  * stalls. Keys are compared byte by byte: two keys are never taken for one, whatever their hashes.
  */
 export class OffsetMap {
-  /** Number of an entry + 1; 0: free. */
   private readonly slots: Uint32Array
-  private readonly hashes: Uint32Array
-  /** Where each key begins in the arena; it ends where the next one begins. */
-  private readonly starts: Uint32Array
-  private readonly offsets: Float64Array
+  private readonly slotCount: number
+  /** Keys, one after another, each behind its length. */
   private readonly arena: Buffer
+  private arenaEnd = 0
   private readonly capacity: number
   private count = 0
 
   /** @param bytes of memory, all in all */
   constructor(bytes: number) {
-    const budget = Math.max(bytes, LEAST_BYTES)
-    this.capacity = Math.floor(budget / (SLOT_BYTES / LOAD_FACTOR + ENTRY_BYTES + KEY_BYTES))
-    this.slots = new Uint32Array(Math.ceil(this.capacity / LOAD_FACTOR))
-    this.hashes = new Uint32Array(this.capacity)
-    this.starts = new Uint32Array(this.capacity + 1)
-    this.offsets = new Float64Array(this.capacity)
-    this.arena = Buffer.allocUnsafeSlow(this.capacity * KEY_BYTES)
+    const perKey = SLOT_BYTES / LOAD_FACTOR + LENGTH_BYTES + KEY_BYTES
+    this.capacity = Math.floor(Math.max(bytes, LEAST_BYTES) / perKey)
+    this.slotCount = Math.ceil(this.capacity / LOAD_FACTOR)
+    this.slots = new Uint32Array(this.slotCount * SLOT_WORDS)
+    this.arena = Buffer.allocUnsafeSlow(this.capacity * (LENGTH_BYTES + KEY_BYTES))
   }
 
   /** Keys in it. */
@@ -44,47 +42,57 @@ export class OffsetMap {
    * @returns false when there is no room for another key; nothing has changed then
    */
   put(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
+    const { slots, arena, arenaEnd } = this
     const hash = hashOf(bytes, start, end)
     const slot = this.find(hash, bytes, start, end)
-    const found = this.slots[slot] - 1
-    if (found >= 0) {
-      if (offset > this.offsets[found]) this.offsets[found] = offset
+    if (slots[slot + 1] !== 0) {
+      if (offset > this.offsetAt(slot)) this.setOffset(slot, offset)
       return true
     }
-    const { count, arena } = this
-    const keyStart = this.starts[count]
-    const keyEnd = keyStart + end - start
-    if (count === this.capacity || keyEnd > arena.length) return false
-    for (let at = keyStart, from = start; from < end;) arena[at++] = bytes[from++]
-    this.hashes[count] = hash
-    this.offsets[count] = offset
-    this.starts[count + 1] = keyEnd
-    this.slots[slot] = ++this.count
+    const keyAt = arenaEnd + LENGTH_BYTES
+    if (this.count === this.capacity || keyAt + end - start > arena.length) return false
+    arena.writeUInt32LE(end - start, arenaEnd)
+    for (let at = keyAt, from = start; from < end;) arena[at++] = bytes[from++]
+    slots[slot] = hash
+    slots[slot + 1] = arenaEnd + 1
+    this.setOffset(slot, offset)
+    this.arenaEnd = keyAt + end - start
+    this.count++
     return true
   }
 
   /** The latest offset of the key `bytes[start, end)`, or -1. */
   get(bytes: Uint8Array, start: number, end: number): number {
-    const found = this.slots[this.find(hashOf(bytes, start, end), bytes, start, end)]
-    return found === 0 ? -1 : this.offsets[found - 1]
+    const slot = this.find(hashOf(bytes, start, end), bytes, start, end)
+    return this.slots[slot + 1] === 0 ? -1 : this.offsetAt(slot)
   }
 
-  /** The slot of the key, or the free one where it would go. */
+  private offsetAt(slot: number): number {
+    return this.slots[slot + 3] * 0x100000000 + this.slots[slot + 2]
+  }
+
+  private setOffset(slot: number, offset: number): void {
+    this.slots[slot + 2] = offset >>> 0
+    this.slots[slot + 3] = Math.floor(offset / 0x100000000)
+  }
+
+  /** Where the slot of the key is, or the free one where it would go. */
   private find(hash: number, bytes: Uint8Array, start: number, end: number): number {
-    const { slots, hashes } = this
-    let slot = Math.floor((hash / 0x100000000) * slots.length)
-    for (let entry = slots[slot]; entry !== 0; entry = slots[slot]) {
-      if (hashes[entry - 1] === hash && this.holds(entry - 1, bytes, start, end)) break
-      if (++slot === slots.length) slot = 0
+    const { slots } = this
+    let slot = Math.floor((hash / 0x100000000) * this.slotCount) * SLOT_WORDS
+    for (let place = slots[slot + 1]; place !== 0; place = slots[slot + 1]) {
+      if (slots[slot] === hash && this.holds(place - 1, bytes, start, end)) break
+      slot += SLOT_WORDS
+      if (slot === slots.length) slot = 0
     }
     return slot
   }
 
-  private holds(entry: number, bytes: Uint8Array, start: number, end: number): boolean {
+  private holds(place: number, bytes: Uint8Array, start: number, end: number): boolean {
     const { arena } = this
-    let at = this.starts[entry]
-    if (this.starts[entry + 1] - at !== end - start) return false
-    while (start < end) if (arena[at++] !== bytes[start++]) return false
+    const length = arena[place] | (arena[place + 1] << 8) | (arena[place + 2] << 16) | (arena[place + 3] << 24)
+    if (length !== end - start) return false
+    for (let at = place + LENGTH_BYTES; start < end;) if (arena[at++] !== bytes[start++]) return false
     return true
   }
 }
