@@ -37,7 +37,7 @@ export class CleanedSegment {
   private constructor(
     private readonly context: SegmentContext,
     readonly baseOffset: number,
-    private readonly known: BatchKnowledge,
+    private readonly known: Pick<BatchKnowledge, 'epochAt'>,
     private readonly log: StorageFile,
   ) {
     this.nextOffset = baseOffset
@@ -45,7 +45,11 @@ export class CleanedSegment {
   }
 
   /** Creates the file; one of an attempt that failed may be there. */
-  static async create(context: SegmentContext, baseOffset: number, known: BatchKnowledge): Promise<CleanedSegment> {
+  static async create(
+    context: SegmentContext,
+    baseOffset: number,
+    known: Pick<BatchKnowledge, 'epochAt'>,
+  ): Promise<CleanedSegment> {
     const path = `${context.directory}/${segmentFileName(baseOffset, '.log', '.cleaned')}`
     await removeIfPresent(context.storage, path)
     return new CleanedSegment(context, baseOffset, known, await context.storage.openFile(path, 'create'))
@@ -59,9 +63,7 @@ export class CleanedSegment {
 
   /** Adds a whole batch, copied from `bytes[at]`. */
   async append(bytes: Buffer, at: number, header: BatchHeader): Promise<void> {
-    if (header.baseOffset > this.nextOffset && !this.known.mayStartAfterGap(header.baseOffset)) {
-      await this.standFor(header.baseOffset, header.leaderEpoch)
-    }
+    if (header.baseOffset > this.nextOffset) await this.standFor(header.baseOffset, header.leaderEpoch)
     await this.add(bytes, at, header)
   }
 
