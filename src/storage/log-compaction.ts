@@ -1,5 +1,11 @@
 import { deleteHorizonOf, filterBatch, isMarker, isTransactional, RecordWalker } from '../codec/batch-filter.ts'
-import { batchSizeAt, BATCH_HEADER_BYTES, findBatchFault, readBatchHeader } from '../codec/record-batch.ts'
+import {
+  batchSizeAt,
+  BATCH_HEADER_BYTES,
+  findBatchFault,
+  findHeaderFault,
+  readBatchHeader,
+} from '../codec/record-batch.ts'
 import type { BatchFault, BatchHeader } from '../codec/record-batch.ts'
 import type { Clock } from '../environment.ts'
 import { storageError } from '../errors.ts'
@@ -196,9 +202,20 @@ export class LogCompaction {
     }
   }
 
-  /** Damage at the end of a segment shows only here. */
+  /** Damage at the end of a segment shows only by what follows, in this segment's place or behind empty ones. */
   private async checkEnd(segment: Segment, endOffset: number): Promise<void> {
-    if (this.expected < endOffset && !this.log.mayStartAfterGap(endOffset)) await this.refuse(segment, 'offset')
+    const { log, expected } = this
+    if (expected === endOffset) return
+    const followers = log.segments.slice(log.segments.indexOf(segment) + 1)
+    const follower = followers.find(({ sizeBytes }) => sizeBytes > 0)
+    if (follower === undefined) {
+      if (expected < log.contentEndOffset) await this.refuse(segment, 'incomplete')
+      return
+    }
+    const head = Buffer.alloc(BATCH_HEADER_BYTES)
+    const length = await follower.read(head, 0)
+    const fits = findHeaderFault(head, 0, length) === null && isInPlace(readBatchHeader(head, 0), expected, log)
+    if (!fits) await this.refuse(segment, 'incomplete')
   }
 
   /** Nothing of a segment has changed. */
