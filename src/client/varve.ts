@@ -168,8 +168,8 @@ export class Varve implements AsyncDisposable {
    * where there is no need to wait.
    *
    * @throws TypeError or RangeError for a record that is not one
-   * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, MESSAGE_TOO_LARGE, UNEXPECTED_OFFSET, DISK_FULL, QUEUE_FULL,
-   *         KAFKA_STORAGE_ERROR, CLOSED, READ_ONLY
+   * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, INVALID_RECORD (no key, where the topic is compacted), MESSAGE_TOO_LARGE,
+   *         UNEXPECTED_OFFSET, DISK_FULL, QUEUE_FULL, KAFKA_STORAGE_ERROR, CLOSED, READ_ONLY
    */
   append(topic: string, record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
     try {

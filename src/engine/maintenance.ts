@@ -25,6 +25,8 @@ export interface MaintainedLog {
 export class Maintenance {
   private readonly cleaner: Cleaner
   private readonly cancels = new Map<string, () => void>()
+  /** The last failure that was told, by what had failed. */
+  private readonly told = new Map<string, string>()
 
   constructor(
     private readonly log: MaintainedLog,
@@ -97,9 +99,11 @@ export class Maintenance {
   private repeat(name: string, intervalMs: number, action: () => Promise<void>): void {
     const cancel = this.log.clock.setTimer(intervalMs, () => {
       action()
-        .catch((error: unknown) => {
+        .then(() => this.told.delete(name))
+        .catch((error: Error) => {
           // nobody waits for this, and it is tried again: but a disk that fills up must not do so in silence
-          if (!this.log.isClosing) process.emitWarning(error as Error)
+          if (!this.log.isClosing && this.told.get(name) !== error.message) process.emitWarning(error)
+          this.told.set(name, error.message)
         })
         .finally(() => {
           if (!this.log.isClosing) this.repeat(name, intervalMs, action)

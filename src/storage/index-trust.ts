@@ -59,12 +59,6 @@ export async function endsLatest(
 }
 
 /**
- * Called for each batch in order; `offset` is its last one, or where that is not certain the one that the batch must begin
- * with at least.
- */
-export type HeaderVisit = (header: BatchHeader, position: number, offset: number, isCertain: boolean) => void
-
-/**
  * Tells the headers whose offsets can be believed, going over a segment without reading its records: a batch's offset lies
  * outside its checksum, and an index that is built on a wrong one leads readers astray.
  */
@@ -75,11 +69,13 @@ export class HeaderSieve {
   /** Compaction has left gaps. */
   private isSparse = false
 
-  /** @param isCleaned compaction has taken records out, and has left no gaps */
+  /**
+   * @param visit called for each batch in order; `offset` is its last one, or where that is not certain the one that the
+   *              batch must begin with at least
+   */
   constructor(
     private readonly baseOffset: number,
-    private readonly visit: HeaderVisit,
-    private readonly isCleaned = false,
+    private readonly visit: (header: BatchHeader, position: number, offset: number, isCertain: boolean) => void,
   ) {
     this.expected = baseOffset
   }
@@ -104,7 +100,7 @@ export class HeaderSieve {
     const { header, position } = this.held
     const { baseOffset, lastOffset, recordCount, leaderEpoch } = header
     const hasGap = baseOffset > this.expected
-    const isWhole = this.isCleaned || lastOffset - baseOffset + 1 === recordCount
+    const isWhole = lastOffset - baseOffset + 1 === recordCount
     // between its neighbors there is room for nothing but the truth; the last one has to speak for itself
     const fits =
       follower === null

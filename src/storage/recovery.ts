@@ -143,9 +143,9 @@ class LogRecovery {
   }
 
   private segment(baseOffset: number, sizeBytes: number, trustIndexes = true): Segment {
-    const { cleanedOffset = 0, exchanges = 0, swap } = this.request.checkpoint ?? {}
+    const { exchanges = 0, swap } = this.request.checkpoint ?? {}
     const mayBeSwap = this.context.readOnly && swap?.baseOffset === baseOffset
-    const history: SegmentHistory = { isCleaned: baseOffset < cleanedOffset, exchanges, mayBeSwap }
+    const history: SegmentHistory = { exchanges, mayBeSwap }
     return new Segment(this.context, baseOffset, sizeBytes, trustIndexes, history)
   }
 

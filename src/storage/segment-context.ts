@@ -15,8 +15,6 @@ export interface SegmentContext {
 
 /** What compaction has to do with a segment. */
 export interface SegmentHistory {
-  /** It was cleaned: its last batch may stand for more offsets than it has records. */
-  isCleaned: boolean
   /** How often segments of this log had been exchanged when the segment was listed. */
   exchanges: number
   /** In a read-only log: the last exchange may not be complete, so that its files may still be named `.swap`. */
@@ -24,4 +22,4 @@ export interface SegmentHistory {
 }
 
 /** Of a segment that no compaction has touched, in a log that is written here. */
-export const NEW_SEGMENT: SegmentHistory = { isCleaned: false, exchanges: 0, mayBeSwap: false }
+export const NEW_SEGMENT: SegmentHistory = { exchanges: 0, mayBeSwap: false }

@@ -1,5 +1,5 @@
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
-import { endsTruly, HeaderSieve, namesBatch, type HeaderVisit } from './index-trust.ts'
+import { endsTruly, HeaderSieve, namesBatch } from './index-trust.ts'
 import { OffsetIndex } from './offset-index.ts'
 import type { StorageFile } from './storage.ts'
 import { TimeIndex } from './time-index.ts'
@@ -19,15 +19,11 @@ export class SegmentIndexes {
   private maxTimestamp = -Infinity
   private maxTimestampOffset = -1
 
-  /**
-   * @param intervalBytes one entry per so many bytes of log
-   * @param isCleaned     the last batch may stand for more offsets than it has records
-   */
+  /** @param intervalBytes one entry per so many bytes of log */
   constructor(
     private readonly baseOffset: number,
     private readonly intervalBytes: () => number,
     content: { offsets: Buffer; times: Buffer } = { offsets: NOTHING, times: NOTHING },
-    private readonly isCleaned = false,
   ) {
     this.offsets = new OffsetIndex(baseOffset, content.offsets)
     this.times = new TimeIndex(baseOffset, content.times)
@@ -118,14 +114,13 @@ export class SegmentIndexes {
    */
   private async addAll(log: StorageFile, start: number, sizeBytes: () => number): Promise<void> {
     let isKnown = start > 0
-    const visit: HeaderVisit = (header, position, offset, isCertain) => {
+    const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
       if (isCertain) this.add(offset, header.maxTimestamp, position, header.sizeBytes)
       else {
         this.remember(header.maxTimestamp, offset)
         this.bytesSinceEntry += header.sizeBytes
       }
-    }
-    const sieve = new HeaderSieve(this.baseOffset, visit, this.isCleaned)
+    })
     for (let position = start; position < sizeBytes();) {
       const size = sizeBytes()
       const end = await scanBatches(log, position, size, 'header', ({ header, position }) => {

@@ -85,7 +85,7 @@ export class Segment {
     sizeBytes: number,
     files: { log: StorageFile; indexes: SegmentIndexes },
   ): { segment: Segment; release: () => Promise<void> } {
-    const segment = new Segment(context, baseOffset, sizeBytes, true, { ...NEW_SEGMENT, isCleaned: true })
+    const segment = new Segment(context, baseOffset, sizeBytes)
     segment.files = files
     segment.opening = Promise.resolve(files)
     segment.loading = Promise.resolve(files)
@@ -214,8 +214,7 @@ export class Segment {
   }
 
   private newIndexes(content?: { offsets: Buffer; times: Buffer }): SegmentIndexes {
-    const { isCleaned } = this.history
-    return new SegmentIndexes(this.baseOffset, () => this.context.indexIntervalBytes(), content, isCleaned)
+    return new SegmentIndexes(this.baseOffset, () => this.context.indexIntervalBytes(), content)
   }
 
   /** Adds the closing entry to the time index, as a roll and a close do. */
