@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BatchEncoder } from '../../src/codec/batch-encoder.ts'
-import { deleteHorizonOf, filterBatch, RecordWalker } from '../../src/codec/batch-filter.ts'
+import { deleteHorizonOf, filterBatch, type RecordWalker } from '../../src/codec/batch-filter.ts'
 import { compressionTypes, isCompressionAvailable, type CompressionType } from '../../src/codec/compression.ts'
 import {
   emptyBatch,
