@@ -23,6 +23,7 @@ export function formatMetric(metric: Metric, value: number): string {
     case 'ms':
     case 'lossMs':
     case 'loopDelayP99Ms':
+    case 'loopDelayMaxMs':
       return formatMicroseconds(value * 1000)
     case 'lossBytes':
     case 'scannedBytes':

@@ -46,6 +46,7 @@ const COLUMNS: Column[] = [
   worst('movedAgainstLeast', 'of the least'),
   worst('topicBytes', 'topic'),
   worst('offsetsBytes', 'offsets'),
+  worst('loopDelayMaxMs', 'loop max'),
   worst('lossMs', 'lost: time'),
   worst('lossRecords', 'records'),
   worst('lossBytes', 'size'),
@@ -93,6 +94,7 @@ const OF_FLOOR: { [metric in Metric]?: string } = {
 const NAMES: { [metric in Metric]?: string } = {
   recordsPerSecond: 'records/s',
   loopDelayP99Ms: 'event loop delay p99',
+  loopDelayMaxMs: 'greatest event loop delay',
   lossMs: 'of acknowledged records at risk',
   peakRssBytes: 'resident',
   rssGrowth: 'growth of memory',

@@ -25,6 +25,7 @@ export type Metric =
   /** The greatest growth of memory within a run: 1 is flat. */
   | 'rssGrowth'
   | 'loopDelayP99Ms'
+  | 'loopDelayMaxMs'
   /** What a power cut would have cost at the worst moment. */
   | 'lossMs'
   | 'lossBytes'

@@ -1,5 +1,6 @@
 import type { Flush } from '../src/index.ts'
 import type { Workload } from './workload.ts'
+import { compaction } from './workloads/compaction.ts'
 import { commits } from './workloads/commits.ts'
 import { consume } from './workloads/consume.ts'
 import { endurance } from './workloads/endurance.ts'
@@ -80,6 +81,7 @@ export function suite({ smoke }: { smoke: boolean }): Suite {
       fanOut(smoke ? SMALL : 1024, smoke ? 5_000 : 20_000, 50),
       rebalance(100, 1000),
       rebalanceJoin(smoke ? 10 : 100, smoke ? 100 : 1000),
+      ...sizes.slice(0, 2).map((bytes) => compaction(bytes, replayed(bytes))),
       replayMemory(SMALL, smoke ? 1_000_000 : 10_000_000),
     ],
     onDemand: [endurance(SMALL, smoke ? 1_000_000 : ENDURANCE_RECORDS)],

@@ -1,4 +1,5 @@
-export { Varve, type TopicDescription } from './client/varve.ts'
+export type { TopicDescription } from './client/topic-description.ts'
+export { Varve } from './client/varve.ts'
 export { Consumer, type Committable, type CommitPosition, type ConsumerHealth } from './client/consumer.ts'
 export type { CloseOptions, ConsumerOptions, PartitionsListener, RunOptions } from './client/consumer-options.ts'
 export type { GroupDescription, GroupListing, GroupMember, PartitionLag } from './client/group-admin.ts'
@@ -10,6 +11,7 @@ export type { ConsumerRecord } from './codec/record.ts'
 export type { RecordBatch } from './codec/stored-batch.ts'
 export type { ValueCodec } from './codec/value-codec.ts'
 export type { AppendResult } from './engine/append-chunk.ts'
+export type { CompactionResult } from './engine/cleaner.ts'
 export type { Flush, FlushWindow } from './engine/flush.ts'
 export type { UnknownDirectory } from './engine/layout.ts'
 export type { AssignorName } from './group/assignors/assignors.ts'
@@ -19,7 +21,7 @@ export type { GroupOptions, RecoveryReport, VarveOptions } from './engine/open-o
 export type { PartitionOffsets } from './engine/partition.ts'
 export type { HeaderValue, ProducerRecord } from './engine/record-encoding.ts'
 export type { AdoptTopicOptions, CreateTopicOptions } from './engine/topic-admin.ts'
-export type { PartitionerFunction, PartitionerName, TopicConfig } from './engine/topic-config.ts'
+export type { CleanupPolicy, PartitionerFunction, PartitionerName, TopicConfig } from './engine/topic-config.ts'
 export type { AppendOptions, TopicFunctions } from './engine/topic.ts'
 export {
   verifyDirectory,

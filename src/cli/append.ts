@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import type { TopicDescription, Varve } from '../client/varve.ts'
+import type { TopicDescription } from '../client/topic-description.ts'
+import type { Varve } from '../client/varve.ts'
 import type { Flush } from '../engine/flush.ts'
 import type { HeaderValue } from '../engine/record-encoding.ts'
 import type { TopicConfig } from '../engine/topic-config.ts'

@@ -138,6 +138,7 @@ function batchText(batch: DumpedBatch): string {
       : []),
     ...(batch.isTransactional ? ['transactional'] : []),
     ...(batch.isControl ? ['control'] : []),
+    ...(batch.deleteHorizon === undefined ? [] : [`tombstones until ${formatTime(batch.deleteHorizon)}`]),
   ]
   const offsets = `offsets ${baseOffset}-${lastOffset}`
   return [position, offsets, countOf(count, 'record'), `${sizeBytes} bytes`, formatTime(maxTimestamp), ...marks].join(

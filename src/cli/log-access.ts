@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
-import { Varve, type TopicDescription } from '../client/varve.ts'
+import type { TopicDescription } from '../client/topic-description.ts'
+import { Varve } from '../client/varve.ts'
 import { CATALOG_TOPIC } from '../engine/catalog.ts'
 import type { Flush } from '../engine/flush.ts'
 import { partitionDirectory } from '../engine/layout.ts'

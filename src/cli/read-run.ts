@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { ReadOptions, ReadPosition } from '../client/read-options.ts'
-import type { TopicDescription, Varve } from '../client/varve.ts'
+import type { TopicDescription } from '../client/topic-description.ts'
+import type { Varve } from '../client/varve.ts'
 import { directoryOption, integerArgument, jsonOption, valueCodecOption } from './arguments.ts'
 import { CliFailure, ExitCode, usageError } from './exit.ts'
 import { Interruption } from './interruption.ts'

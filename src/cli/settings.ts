@@ -60,7 +60,7 @@ function camelCase(name: string): string {
 function parseValue(key: Key, text: string): unknown {
   if (key === 'flush') return parseFlush(text)
   const standard: unknown = topicDefaults[key]
-  if (typeof standard === 'number') return /^-?\d+$/.test(text) ? Number(text) : NaN
+  if (typeof standard === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : NaN
   if (typeof standard === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
   return text
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { TopicDescription } from '../client/varve.ts'
+import type { TopicDescription } from '../client/topic-description.ts'
 import { valueCodecNames } from '../codec/value-codec.ts'
 import type { TopicConfig } from '../engine/topic-config.ts'
 import { directoryOption, integerArgument, jsonOption } from './arguments.ts'

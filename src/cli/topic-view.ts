@@ -1,4 +1,4 @@
-import type { TopicDescription } from '../client/varve.ts'
+import type { TopicDescription } from '../client/topic-description.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
 import { output } from './output.ts'
 import { formatSetting } from './settings.ts'

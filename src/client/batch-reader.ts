@@ -2,6 +2,7 @@ import type { RecordBatch } from '../codec/stored-batch.ts'
 import { PartitionCursor } from '../engine/partition-cursor.ts'
 import type { Partition } from '../engine/partition.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
+import { systemErrorCode } from '../errors.ts'
 import { isOutOfRange, type ReadOptions, type ReadPosition } from './read-options.ts'
 
 /** How often a read-only log looks for what another process has appended: there is nobody to wake it. */
@@ -10,6 +11,8 @@ const REFRESH_MS = 50
 /** Goes through several partitions batch by batch, each in offset order, a chunk of one and then a chunk of the next. */
 export class BatchReader {
   private readonly cursors: PartitionCursor[] = []
+  /** Begun because a file was gone, and not filled yet. */
+  private readonly retried = new Set<PartitionCursor>()
   private current = 0
   private started = false
   private ended = false
@@ -50,31 +53,45 @@ export class BatchReader {
     return this.cursors
   }
 
-  /** Reads on in one cursor, minding `onOutOfRange`. */
+  /** Reads on in one cursor, minding `onOutOfRange`; returns the cursor, or the one that goes on in its place. */
   async fill(cursor: PartitionCursor): Promise<PartitionCursor> {
-    const { onOutOfRange = 'error' } = this.options
-    try {
-      await this.fillCursor(cursor)
-      return cursor
-    } catch (error) {
-      if (onOutOfRange === 'error' || !isOutOfRange(error)) throw error
-      const { partition, endOffset } = cursor
-      const restarted = new PartitionCursor(partition, this.edge(partition, onOutOfRange), endOffset)
-      this.cursors[this.cursors.indexOf(cursor)] = restarted
-      return this.fill(restarted)
+    for (let current = cursor; ;) {
+      const { exchanges } = current.partition.log.exchange
+      try {
+        await current.fill()
+        this.retried.delete(current)
+        return current
+      } catch (error) {
+        const restarted = await this.restart(current, error, exchanges)
+        this.cursors[this.cursors.indexOf(current)] = restarted
+        current = restarted
+      }
     }
   }
 
-  private async fillCursor(cursor: PartitionCursor): Promise<void> {
-    try {
-      await cursor.fill()
-    } catch (error) {
-      if (!this.engine.readOnly) throw error
-      // the writer may have deleted what was to be read
-      await this.engine.refresh([cursor.partition])
-      cursor.partition.checkRange(cursor.offset)
-      throw error
+  /** A cursor to go on with after a failure; throws where there is nothing to go on with. */
+  private async restart(cursor: PartitionCursor, failure: unknown, exchanges: number): Promise<PartitionCursor> {
+    const { partition, offset, endOffset } = cursor
+    const { onOutOfRange = 'error' } = this.options
+    let error = failure
+    if (this.engine.readOnly) {
+      // the writer may have deleted what was to be read, or compacted it
+      await this.engine.refresh([partition])
+      if (offset < partition.log.logStartOffset || offset > partition.highWatermark)
+        error = outOfRange(partition, offset)
+      else if (partition.log.exchange.exchanges !== exchanges || this.mayRetry(cursor, failure)) {
+        const again = new PartitionCursor(partition, offset, endOffset)
+        this.retried.add(again)
+        return again
+      }
     }
+    if (onOutOfRange === 'error' || !isOutOfRange(error)) throw error
+    return new PartitionCursor(partition, this.edge(partition, onOutOfRange), endOffset)
+  }
+
+  /** What was read ahead may have failed before the log was looked at again. */
+  private mayRetry(cursor: PartitionCursor, failure: unknown): boolean {
+    return systemErrorCode((failure as Error).cause) === 'ENOENT' && !this.retried.has(cursor)
   }
 
   /**
@@ -125,11 +142,25 @@ export class BatchReader {
 
   private async resolve(partition: Partition, place: ReadPosition): Promise<number> {
     if (typeof place === 'string') return this.edge(partition, place)
-    if (typeof place === 'object') return offsetForTimestamp(partition, place.timestamp)
+    if (typeof place === 'object') return this.offsetForTimestamp(partition, place.timestamp)
     const { onOutOfRange = 'error' } = this.options
     if (place >= partition.log.logStartOffset && place <= partition.highWatermark) return place
     if (onOutOfRange === 'error') partition.checkRange(place)
     return this.edge(partition, onOutOfRange as 'earliest' | 'latest')
+  }
+
+  private async offsetForTimestamp(partition: Partition, timestamp: number): Promise<number> {
+    for (;;) {
+      const { exchanges } = partition.log.exchange
+      try {
+        return await offsetForTimestamp(partition, timestamp)
+      } catch (error) {
+        if (!this.engine.readOnly) throw error
+        // the writer may have compacted what was looked at
+        await this.engine.refresh([partition])
+        if (partition.log.exchange.exchanges === exchanges) throw error
+      }
+    }
   }
 
   private edge(partition: Partition, place: 'earliest' | 'latest'): number {
@@ -164,4 +195,12 @@ export async function offsetForTimestamp(partition: Partition, timestamp: number
     }
   }
   return end
+}
+
+function outOfRange(partition: Partition, offset: number): unknown {
+  try {
+    return partition.checkRange(offset)
+  } catch (error) {
+    return error
+  }
 }

@@ -66,14 +66,18 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
   }
 }
 
-/** The batches of a reader. */
+/** The batches of a reader that hold records: of some, compaction has left none. */
 export class BatchIterator extends StepIterator<RecordBatch> {
   protected ready(): RecordBatch | null {
-    return this.reader.take()
+    let batch = this.reader.take()
+    while (batch?.recordCount === 0) batch = this.reader.take()
+    return batch
   }
 
-  protected advance(): Promise<RecordBatch | null> {
-    return this.reader.next()
+  protected async advance(): Promise<RecordBatch | null> {
+    let batch = await this.reader.next()
+    while (batch?.recordCount === 0) batch = await this.reader.next()
+    return batch
   }
 }
 

@@ -2,6 +2,7 @@ import type { ConsumerRecord } from '../codec/record.ts'
 import type { RecordBatch } from '../codec/stored-batch.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
 import { isInternalTopic, refuseInternal } from '../engine/internal-topics.ts'
+import type { CompactionResult } from '../engine/cleaner.ts'
 import { LogEngine } from '../engine/log-engine.ts'
 import type { RecoveryReport, VarveOptions } from '../engine/open-options.ts'
 import type { PartitionOffsets } from '../engine/partition.ts'
@@ -18,24 +19,9 @@ import { consumerSettings, type ConsumerOptions } from './consumer-options.ts'
 import { Consumer } from './consumer.ts'
 import { GroupAdmin, type GroupDescription, type GroupListing, type PartitionLag } from './group-admin.ts'
 import type { OffsetReset, ResetOptions } from './offset-reset.ts'
+import { describe, type TopicDescription } from './topic-description.ts'
 import { startingPlaces, type ReadOptions } from './read-options.ts'
 import { BatchIterator, RecordIterator, TimeOrderIterator } from './record-iterator.ts'
-
-/** A topic as `describeTopic` and `listTopics` show it. */
-export interface TopicDescription {
-  name: string
-  /** 22 characters, base64url: Kafka's topic id. */
-  topicId: string
-  partitions: (PartitionOffsets & {
-    directory: string
-    /** Bytes of log in all segments. */
-    sizeBytes: number
-    segments: number
-    leaderEpoch: number
-  })[]
-  /** The configuration in force: what was set, and defaults for the rest. */
-  config: TopicConfig
-}
 
 /**
  * An append-only partitioned log in one directory: Kafka's model and Kafka's file format, in this process.
@@ -187,8 +173,8 @@ export class Varve implements AsyncDisposable {
    * where there is no need to wait.
    *
    * @throws TypeError or RangeError for a record that is not one
-   * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, MESSAGE_TOO_LARGE, UNEXPECTED_OFFSET, DISK_FULL, QUEUE_FULL,
-   *         KAFKA_STORAGE_ERROR, CLOSED, READ_ONLY
+   * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, INVALID_RECORD (no key, where the topic is compacted), MESSAGE_TOO_LARGE,
+   *         UNEXPECTED_OFFSET, DISK_FULL, QUEUE_FULL, KAFKA_STORAGE_ERROR, CLOSED, READ_ONLY
    */
   append(topic: string, record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
     try {
@@ -325,7 +311,20 @@ export class Varve implements AsyncDisposable {
 
   /** Applies retention now, as happens by itself every few minutes. */
   async enforceRetention(): Promise<void> {
-    await this.engine.enforceRetention()
+    await this.engine.maintenance.enforceRetention()
+  }
+
+  /**
+   * Compacts a topic now, or all that are compacted: of each key the latest record stays. Goes by the sealed segments only,
+   * as what happens by itself every few seconds does, but however little there is to gain. Resolves with what it did in
+   * each partition.
+   *
+   * @throws VarveError INVALID_CONFIG for a topic whose `cleanupPolicy` does not say so; CORRUPT_MESSAGE where it meets
+   *         damage, which stays as it is; DISK_FULL; KAFKA_STORAGE_ERROR; CLOSED when the log is closed meanwhile
+   */
+  async compact(topic?: string): Promise<CompactionResult[]> {
+    this.engine.throwIfNotWritable()
+    return this.engine.maintenance.compact(topic === undefined ? undefined : this.topic('compact', topic))
   }
 
   /**
@@ -385,13 +384,4 @@ function isNamed(options: unknown): options is { name: string } {
 
 function checkName(call: string, name: unknown): void {
   if (typeof name !== 'string') throw new TypeError(`${call}: the topic's name must be a string, not ${show(name)}`)
-}
-
-function describe(topic: Topic): TopicDescription {
-  const { name, topicId } = topic.record
-  const partitions = topic.partitions.map((partition) => {
-    const { directory, sizeBytes, segments, leaderEpoch } = partition.log
-    return { ...partition.offsets(), directory, sizeBytes, segments: segments.length, leaderEpoch }
-  })
-  return { name, topicId, partitions, config: { ...topic.config, flush: topic.flush } }
 }

@@ -8,9 +8,9 @@ import { crc32c } from './checksum.ts'
  *   partitionLeaderEpoch  int32   12
  *   magic                 int8    16   2
  *   crc                   uint32  17   CRC-32C of everything after it
- *   attributes            int16   21   bits 0-2 compression, 3 timestamp type, 4 transactional, 5 control
+ *   attributes            int16   21   bits 0-2 compression, 3 timestamp type, 4 transactional, 5 control, 6 delete horizon
  *   lastOffsetDelta       int32   23
- *   baseTimestamp         int64   27
+ *   baseTimestamp         int64   27   with a delete horizon: when compaction may drop its tombstones
  *   maxTimestamp          int64   35
  *   producerId            int64   43   -1: none
  *   producerEpoch         int16   51
@@ -37,6 +37,7 @@ const CRC_START = 21
 export const TIMESTAMP_TYPE_BIT = 1 << 3
 export const TRANSACTIONAL_BIT = 1 << 4
 export const CONTROL_BIT = 1 << 5
+export const DELETE_HORIZON_BIT = 1 << 6
 const COMPRESSION_MASK = 7
 
 /** The header of one batch, as stored. */
@@ -136,6 +137,37 @@ export function sealBatch(
   bytes.writeInt32BE(-1, position + 53)
   bytes.writeInt32BE(fields.recordCount, position + 57)
   bytes.writeUInt32BE(crc32c(bytes, position + CRC_START, position + fields.sizeBytes), position + CRC_AT)
+}
+
+/** Fills in what a rewrite of the batch's records has changed, then its checksum; everything else stays as it is. */
+export function resealBatch(
+  bytes: Buffer,
+  position: number,
+  fields: { sizeBytes: number; attributes: number; recordCount: number; baseTimestamp: number; maxTimestamp: number },
+): void {
+  bytes.writeInt32BE(fields.sizeBytes - BATCH_LENGTH_END, position + 8)
+  bytes.writeInt16BE(fields.attributes, position + CRC_START)
+  writeInt64(bytes, position + 27, fields.baseTimestamp)
+  writeInt64(bytes, position + 35, fields.maxTimestamp)
+  bytes.writeInt32BE(fields.recordCount, position + 57)
+  bytes.writeUInt32BE(crc32c(bytes, position + CRC_START, position + fields.sizeBytes), position + CRC_AT)
+}
+
+/** Makes the batch at `position` stand for the offsets up to `lastOffset`, then fills in its checksum. */
+export function extendBatch(bytes: Buffer, position: number, lastOffset: number): void {
+  bytes.writeInt32BE(lastOffset - readInt64(bytes, position), position + 23)
+  const end = position + batchSizeAt(bytes, position)
+  bytes.writeUInt32BE(crc32c(bytes, position + CRC_START, end), position + CRC_AT)
+}
+
+/** A batch without records that stands for the offsets from `baseOffset` to `lastOffset`, as Kafka's cleaner leaves them. */
+export function emptyBatch(baseOffset: number, lastOffset: number, leaderEpoch: number): Buffer {
+  const bytes = Buffer.alloc(BATCH_HEADER_BYTES)
+  const fields = { attributes: 0, recordCount: 0, baseTimestamp: -1, maxTimestamp: -1 }
+  sealBatch(bytes, 0, { sizeBytes: BATCH_HEADER_BYTES, ...fields })
+  stampBatch(bytes, 0, baseOffset, leaderEpoch)
+  extendBatch(bytes, 0, lastOffset)
+  return bytes
 }
 
 /** Why a batch is not valid; `'incomplete'`: the bytes end before it does. */

@@ -29,7 +29,7 @@ export class RecordBatch implements Iterable<ConsumerRecord> {
     return this.header.baseOffset
   }
 
-  /** Offset of the last record in the batch. */
+  /** The last offset that the batch stands for: that of its last record, or of a later one that was compacted away. */
   get lastOffset(): number {
     return this.header.lastOffset
   }

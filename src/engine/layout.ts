@@ -1,4 +1,4 @@
-import { parseLogFileName } from '../storage/segment.ts'
+import { parseLogFileName } from '../storage/segment-name.ts'
 import { replaceFile, unlessMissing, type Storage } from '../storage/storage.ts'
 
 /** What recoveries cut off is kept here. */

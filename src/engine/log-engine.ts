@@ -11,12 +11,12 @@ import { mapBounded } from './bounded-map.ts'
 import { Catalog, CATALOG_TOPIC } from './catalog.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { findUnknownDirectories, partitionDirectory, type UnknownDirectory } from './layout.ts'
+import { Maintenance } from './maintenance.ts'
 import { openChecks, type GroupOptions, type RecoveryReport, type VarveOptions } from './open-options.ts'
-import { PartitionOpener } from './partition-opener.ts'
+import { exchangesOf, PartitionOpener } from './partition-opener.ts'
 import type { Partition } from './partition.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import { prepareDirectory } from './prepare-directory.ts'
-import { retentionStart } from './retention.ts'
 import { topicDefaults } from './topic-config.ts'
 import { completeDeletions } from './topic-deletion.ts'
 import { partitionNumbers, Topic, type TopicRecord } from './topic.ts'
@@ -34,10 +34,10 @@ export class LogEngine {
   recovery!: RecoveryReport
 
   readonly opener: PartitionOpener
+  readonly maintenance: Maintenance
   private catalogPartition!: Partition
   private closing: Promise<void> | null = null
   private cleanlyClosed = false
-  private cancelRetention: (() => void) | null = null
   private changes: Promise<unknown> = Promise.resolve()
 
   private constructor(
@@ -55,6 +55,7 @@ export class LogEngine {
     const checkpointer = new Checkpointer(files, directory, snapshot, () => this.writeIndexes())
     this.pending = pending
     this.checkpointer = checkpointer
+    this.maintenance = new Maintenance(this, options)
     this.opener = new PartitionOpener(
       { storage, clock, pending, checkpointer, root: directory, readOnly: this.readOnly },
       loaded,
@@ -68,7 +69,7 @@ export class LogEngine {
     // a writer may delete what is being opened: then there is a newer checkpoint, and another look tells
     return retryBesideWriter(async (_, isLast) => {
       const engine = await LogEngine.openOnce(options)
-      if (isLast || engine.recovery.damage.length === 0 || !(await engine.isOutdated())) return engine
+      if (isLast || !(await engine.isOutdated())) return engine
       await engine.close()
       return null
     })
@@ -104,10 +105,15 @@ export class LogEngine {
     return this.options.readOnly === true
   }
 
-  /** Whether another process has written a checkpoint since this log was opened. */
+  /** Whether another process has, since this log was opened, changed what was found: damage may be none. */
   private async isOutdated(): Promise<boolean> {
-    const { sequence } = await this.loadCheckpoint()
-    return sequence !== this.loaded.sequence
+    const { checkpoint, sequence } = await this.loadCheckpoint()
+    if (this.recovery.damage.length > 0 && sequence !== this.loaded.sequence) return true
+    for (const { record, partitions } of this.topics.values()) {
+      for (const { partition, log } of partitions)
+        if (exchangesOf(checkpoint, partitionKey(record, partition)) !== log.exchange.exchanges) return true
+    }
+    return false
   }
 
   /** The checkpoint that another process has written last. */
@@ -149,7 +155,7 @@ export class LogEngine {
     }
     if (!this.readOnly && !clean) await this.checkpointer.store()
     this.opener.forgetCheckpoint()
-    if (!this.readOnly) this.scheduleRetention()
+    if (!this.readOnly) this.maintenance.start()
   }
 
   private async hasCatalog(): Promise<boolean> {
@@ -289,38 +295,6 @@ export class LogEngine {
     })
   }
 
-  /** Applies every topic's retention once; what fails in one partition is thrown after all others have had their turn. */
-  async enforceRetention(): Promise<void> {
-    this.throwIfNotWritable()
-    const failures: unknown[] = []
-    for (const topic of this.topics.values()) {
-      const { config } = topic
-      if (config.retentionMs < 0 && config.retentionBytes < 0) continue
-      for (const partition of topic.partitions) {
-        const { log } = partition
-        const choose = () => retentionStart(log.describeSealed(), log.active.sizeBytes, config, this.clock.now())
-        await this.moveLogStart(partition, choose).catch((error: unknown) => {
-          // a topic may be deleted meanwhile, or the log closed
-          if (!partition.isClosed) failures.push(error)
-        })
-      }
-    }
-    if (failures.length > 0) throw failures[0]
-  }
-
-  private scheduleRetention(): void {
-    this.cancelRetention = this.clock.setTimer(this.options.retentionCheckMs ?? 300_000, () => {
-      this.enforceRetention()
-        .catch((error: unknown) => {
-          // nobody waits for this, and it is tried again: but a disk that fills up must not do so in silence
-          if (this.closing === null) process.emitWarning(error as Error)
-        })
-        .finally(() => {
-          if (this.closing === null) this.scheduleRetention()
-        })
-    })
-  }
-
   private snapshot() {
     const partitions: { [key: string]: PartitionCheckpoint } = {}
     const loaded = this.loaded.checkpoint?.partitions ?? {}
@@ -339,6 +313,10 @@ export class LogEngine {
     await mapBounded([...this.partitions()], OPEN_AT_ONCE, (partition) =>
       partition.log.writeIndexes({ closing: false }),
     )
+  }
+
+  get isClosing(): boolean {
+    return this.closing !== null
   }
 
   /** @throws VarveError CLOSED */
@@ -361,8 +339,8 @@ export class LogEngine {
     const failures: unknown[] = []
     const attempt = (action: Promise<unknown>) => action.catch((error: unknown) => void failures.push(error))
     const closed = this.closedError()
-    this.cancelRetention?.()
     this.pending.refuseAll(closed)
+    await this.maintenance.stop()
     await this.changes
     const partitions = [...this.partitions()]
     if (!this.readOnly) {

@@ -42,6 +42,10 @@ export interface VarveOptions {
   retentionCheckMs?: number
   /** The limits of consumer groups. */
   groups?: GroupOptions
+  /** How often compaction looks for a partition that is worth it. Milliseconds, at least 1. Default 15 seconds. */
+  compactionCheckMs?: number
+  /** Memory that compaction may use for the keys of one partition. Bytes, at least 65,536. Default 32 MiB. */
+  compactionBufferBytes?: number
   /** By topic: the value codecs and partitioners that are code of this program, and so are not stored. */
   topics?: { [topic: string]: TopicFunctions }
   /** Default: the file system. */
@@ -78,6 +82,8 @@ export const openChecks: Record<string, Check> = {
   maxPendingBytes: integer(1),
   retentionCheckMs: integer(1, 2 ** 31 - 1),
   groups: checkGroups,
+  compactionCheckMs: integer(1, 2 ** 31 - 1),
+  compactionBufferBytes: integer(65_536, 2 ** 31 - 1),
   topics: checkFunctions,
   storage: withMethods('openFile', 'readFile', 'list', 'lockDirectory'),
   clock: withMethods('now', 'monotonicMs', 'setTimer', 'defer', 'hold'),

@@ -1,13 +1,14 @@
 import { BufferPool } from '../codec/buffer-pool.ts'
 import type { RecordContext } from '../codec/record.ts'
 import type { Clock } from '../environment.ts'
-import type { Checkpoint, LoadedCheckpoint } from '../storage/checkpoint.ts'
+import { CheckpointFiles, type Checkpoint, type LoadedCheckpoint } from '../storage/checkpoint.ts'
 import { VarveError } from '../errors.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
 import { SegmentPool } from '../storage/segment-pool.ts'
-import type { SegmentContext } from '../storage/segment.ts'
+import type { SegmentContext } from '../storage/segment-context.ts'
 import type { Storage } from '../storage/storage.ts'
+import { systemError } from '../storage/system-error.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { Flush } from './flush.ts'
 import { readTopicId, SAVED_DIRECTORY } from './layout.ts'
@@ -98,6 +99,7 @@ export class PartitionOpener {
     const path = `${root}/${directory}`
     const indexIntervalBytes = () => config().indexIntervalBytes
     const segments: SegmentContext = { storage, directory: path, pool: this.pool, readOnly, indexIntervalBytes }
+    if (readOnly) segments.storedExchanges = async () => exchangesOf(await this.loadCheckpoint(), key)
     if (!readOnly) await storage.makeDirectory(path)
     const { state, report } = await recoverLog(segments, {
       checkpoint: checkpoint?.partitions[key] ?? null,
@@ -129,7 +131,10 @@ export class PartitionOpener {
     // a higher epoch tells that the writer has recovered, and may have cut what was read here; a start beyond what was
     // read, that it has deleted the segment to go on in
     const isBehind =
-      stored !== undefined && (stored.leaderEpoch > known.leaderEpoch || stored.logStartOffset > known.durableOffset)
+      stored !== undefined &&
+      (stored.leaderEpoch > known.leaderEpoch ||
+        stored.logStartOffset > known.durableOffset ||
+        (stored.exchanges ?? 0) !== log.exchange.exchanges)
     const base = isBehind ? stored : known
     const logStartOffset = Math.max(known.logStartOffset, stored?.logStartOffset ?? 0)
     const request = {
@@ -141,9 +146,18 @@ export class PartitionOpener {
     }
     const { state, report } = await recoverLog(log.context, request)
     if (report.damage.length > 0) await this.throwIfDeleted(partition, key)
-    if (state.logEndOffset === log.logEndOffset && state.logStartOffset === log.logStartOffset) return
+    const { exchanges } = state
+    if (exchangesOf(await this.loadCheckpoint(), key) !== exchanges) throw outdated(log.directory)
+    const isSame = state.logEndOffset === log.logEndOffset && state.logStartOffset === log.logStartOffset
+    if (isSame && exchanges === log.exchange.exchanges) return
     partition.replaceLog(new PartitionLog(log.context, log.config, state))
     await log.close()
+  }
+
+  /** What the process that writes has stored last; null without a checkpoint. */
+  private async loadCheckpoint(): Promise<Checkpoint | null> {
+    const { storage, root } = this.context
+    return (await new CheckpointFiles(storage, root).load()).checkpoint
   }
 
   /** Of a partition that the checkpoint does not know any more, or not yet, or that is not what it should be. */
@@ -155,4 +169,18 @@ export class PartitionOpener {
     const message = `topic '${topic}' is gone from '${root}': the process that writes there has deleted it`
     throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic } })
   }
+}
+
+/** How often segments of a partition were exchanged, as a checkpoint says. */
+export function exchangesOf(checkpoint: Checkpoint | null, key: string): number {
+  return checkpoint?.partitions[key]?.exchanges ?? 0
+}
+
+/** As where a file is gone: look again. */
+function outdated(path: string): VarveError {
+  const cause = systemError('ENOENT', 'open', path)
+  return new VarveError('KAFKA_STORAGE_ERROR', `'${path}' was compacted meanwhile: try again`, {
+    details: { path },
+    cause,
+  })
 }

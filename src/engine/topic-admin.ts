@@ -227,6 +227,7 @@ export class TopicAdmin {
       engine.topics.delete(name)
       const message = `topic '${name}' was deleted`
       const deleted = new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name } })
+      await engine.maintenance.leaveAlone(topic.partitions)
       for (const partition of topic.partitions) {
         await partition.close(deleted)
         await partition.log.close()

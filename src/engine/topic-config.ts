@@ -17,6 +17,9 @@ export type PartitionerFunction = (key: Uint8Array, partitions: number) => numbe
 /** The hashers by name. */
 export type PartitionerName = 'murmur3' | 'murmur2' | 'crc32'
 
+/** What becomes of old records: Kafka's `cleanup.policy`. */
+export type CleanupPolicy = 'delete' | 'compact' | 'compact,delete'
+
 /** The configuration of a topic: Kafka's names in camelCase with Kafka's defaults where not said otherwise. */
 export interface TopicConfig {
   /** A segment is rolled before it grows beyond this. Bytes, 14 to 2^31 - 1. Default 1 GiB. */
@@ -29,8 +32,17 @@ export interface TopicConfig {
   retentionMs: number
   /** The oldest sealed segments go while a partition is larger. Bytes; -1, the default, for no bound. */
   retentionBytes: number
-  /** Only `'delete'` so far: what retention takes is deleted. */
-  cleanupPolicy: 'delete'
+  /**
+   * `'delete'`: what retention takes is deleted. `'compact'`: of each key the latest record stays, and retention takes
+   * nothing; `'compact,delete'`: both. Records of a compacted topic must have a key. Default `'delete'`.
+   */
+  cleanupPolicy: CleanupPolicy
+  /** Compaction keeps a tombstone for so long after it has first seen it. Milliseconds, at least 0. Default 1 day. */
+  deleteRetentionMs: number
+  /** Compaction leaves segments with a later record alone. Milliseconds, at least 0. Default 0. */
+  minCompactionLagMs: number
+  /** A partition is compacted when this share of its bytes came since the last time. 0 to 1. Default 0.5. */
+  minCleanableDirtyRatio: number
   /** The largest record, with the header of a batch of its own. Bytes, at least 256. Default 1,048,588. */
   maxMessageBytes: number
   /** How batches are compressed. Default `'none'`. */
@@ -53,6 +65,9 @@ export const topicDefaults: TopicConfig = {
   retentionMs: -1,
   retentionBytes: -1,
   cleanupPolicy: 'delete',
+  deleteRetentionMs: 86_400_000,
+  minCompactionLagMs: 0,
+  minCleanableDirtyRatio: 0.5,
   maxMessageBytes: 1_048_588,
   compressionType: 'none',
   messageTimestampType: 'CreateTime',
@@ -60,6 +75,9 @@ export const topicDefaults: TopicConfig = {
   partitioner: 'murmur3',
   flush: undefined,
 }
+
+const ratio: Check = (value) =>
+  typeof value === 'number' && value >= 0 && value <= 1 ? null : 'must be a number from 0 to 1'
 
 const isFunction: Check = (value) => (typeof value === 'function' ? null : 'a function (key, partitions) => partition')
 
@@ -70,13 +88,26 @@ export const topicConfigChecks: { [K in keyof TopicConfig]: Check } = {
   indexIntervalBytes: integer(0),
   retentionMs: integer(-1),
   retentionBytes: integer(-1),
-  cleanupPolicy: oneOf(['delete']),
+  cleanupPolicy: oneOf(['delete', 'compact', 'compact,delete']),
+  deleteRetentionMs: integer(0),
+  minCompactionLagMs: integer(0),
+  minCleanableDirtyRatio: ratio,
   maxMessageBytes: integer(256, MAX_RECORDS_BYTES),
   compressionType: oneOf(compressionTypes),
   messageTimestampType: oneOf(['CreateTime', 'LogAppendTime']),
   valueCodec: anyOf(oneOf(valueCodecNames), withMethods('encode', 'decode')),
   partitioner: anyOf(oneOf(['murmur3', 'murmur2', 'crc32']), isFunction),
   flush: flushCheck,
+}
+
+/** Whether of each key the latest record stays. */
+export function isCompacted({ cleanupPolicy }: TopicConfig): boolean {
+  return cleanupPolicy !== 'delete'
+}
+
+/** Whether retention takes what is too old or too much. */
+export function isRetained({ cleanupPolicy }: TopicConfig): boolean {
+  return cleanupPolicy !== 'compact'
 }
 
 const NAME_PATTERN = /^[a-zA-Z0-9._-]{1,249}$/

@@ -20,7 +20,7 @@ import {
   encodeValue,
   type ProducerRecord,
 } from './record-encoding.ts'
-import { topicDefaults, type PartitionerFunction, type TopicConfig } from './topic-config.ts'
+import { isCompacted, topicDefaults, type PartitionerFunction, type TopicConfig } from './topic-config.ts'
 
 /** What the catalog keeps of a topic. */
 export interface TopicRecord {
@@ -203,6 +203,7 @@ export class Topic {
   private encode(record: ProducerRecord, options: AppendOptions | undefined): EncodedRecord {
     checkRecord(record)
     const key = encodeKey(record.key)
+    if (key === null && isCompacted(this.config)) throw keyMissing(this.name)
     const headers = encodeHeaders(record.headers)
     const timestamp = record.timestamp === undefined ? this.environment.clock.now() : checkTimestamp(record.timestamp)
     const chosen = this.choose(record.partition, key, options)
@@ -245,4 +246,11 @@ export class Topic {
 function checkAppendOptions(call: string, options: AppendOptions): void {
   checkOptions(call, options, appendChecks)
   options.signal?.throwIfAborted()
+}
+
+function keyMissing(topic: string): VarveError {
+  const message =
+    `a record of topic '${topic}' needs a key: the topic is compacted, and keeps the latest record of each key; ` +
+    "give the record a key, or set the topic's cleanupPolicy to 'delete'"
+  return new VarveError('INVALID_RECORD', message, { details: { topic } })
 }

@@ -15,15 +15,13 @@ import type {
   SyncResponse,
 } from './group.ts'
 import { LiveGroup } from './live-group.ts'
-import { offsetsPartitionFor } from './offsets-partition.ts'
-
-/** Kafka's number of partitions of `__consumer_offsets`: a group's is chosen by the hash of its id. */
-const OFFSETS_PARTITIONS = 50
+import { OFFSETS_PARTITIONS, offsetsPartitionFor } from './offsets-partition.ts'
 
 /** Small segments, because what they hold is soon superseded, and read whole when a group is first used. */
 const OFFSETS_SPEC: CreateTopicOptions = {
   name: OFFSETS_TOPIC,
   partitions: OFFSETS_PARTITIONS,
+  cleanupPolicy: 'compact',
   segmentBytes: 16 * 1024 * 1024,
   valueCodec: 'bytes',
   partitioner: 'murmur2',
@@ -154,7 +152,7 @@ export class GroupCoordinator {
 
   /** What is kept of a group, as it is now; undefined for a group that nothing is kept of. */
   async image(groupId: string): Promise<GroupImage | undefined> {
-    const log = await this.groupLog(offsetsPartitionFor(groupId, OFFSETS_PARTITIONS), 'if there')
+    const log = await this.groupLog(offsetsPartitionFor(groupId), 'if there')
     return log?.images.get(groupId)
   }
 
@@ -288,7 +286,7 @@ export class GroupCoordinator {
   /** Does something at once with a group, alive; made where there is none. */
   private async use<T>(groupId: string, act: (group: LiveGroup) => T): Promise<Awaited<T>> {
     this.engine.throwIfNotWritable()
-    const log = await this.groupLog(offsetsPartitionFor(groupId, OFFSETS_PARTITIONS), 'make')
+    const log = await this.groupLog(offsetsPartitionFor(groupId), 'make')
     let group = this.live.get(groupId)
     if (group === undefined) {
       this.dropIdle()

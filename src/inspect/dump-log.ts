@@ -1,3 +1,4 @@
+import { deleteHorizonOf } from '../codec/batch-filter.ts'
 import { compressionTypes, type CompressionType } from '../codec/compression.ts'
 import {
   BATCH_HEADER_BYTES,
@@ -53,7 +54,9 @@ export interface DumpedBatch {
   timestampType: 'CreateTime' | 'LogAppendTime'
   isTransactional: boolean
   isControl: boolean
-  /** ms since the epoch */
+  /** When compaction may drop the tombstones in it, ms since the epoch; only of a batch that says so. */
+  deleteHorizon?: number
+  /** ms since the epoch; the delete horizon where there is one */
   baseTimestamp: number
   maxTimestamp: number
   /** -1: none */
@@ -139,6 +142,7 @@ function* dumpBatch(
 function readBatch(bytes: Buffer, at: number, position: number, crcOk: boolean): DumpedBatch {
   const header = readBatchHeader(bytes, at)
   const { attributes, baseOffset, lastOffset, sizeBytes, leaderEpoch, baseTimestamp, maxTimestamp } = header
+  const deleteHorizon = deleteHorizonOf(header)
   const { magic, crc, producerId, producerEpoch, baseSequence } = readBatchDetails(bytes, at)
   return {
     kind: 'batch',
@@ -155,6 +159,7 @@ function readBatch(bytes: Buffer, at: number, position: number, crcOk: boolean):
     timestampType: (attributes & TIMESTAMP_TYPE_BIT) === 0 ? 'CreateTime' : 'LogAppendTime',
     isTransactional: (attributes & TRANSACTIONAL_BIT) !== 0,
     isControl: isControlBatch(attributes),
+    ...(deleteHorizon !== null && { deleteHorizon }),
     baseTimestamp,
     maxTimestamp,
     producerId,

@@ -177,16 +177,30 @@ class DirectoryCheck {
   private async checkPartition(name: string, path: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const { sequence } = this.root
+      const exchanges = this.exchangesOf(name)
       const found = await verifyPartition(this.storage, this.root, name, path, this.onRead)
       if (found === null) return
       this.checked.add(name)
-      if (found.damage.length > 0 && attempt < ATTEMPTS) {
+      if (found.damage.length > 0) {
         this.root = await this.root.readAgain()
-        if (!this.root.clean || this.root.sequence !== sequence) continue
+        if (attempt < ATTEMPTS && (!this.root.clean || this.root.sequence !== sequence)) continue
+        // what was read was half of what was and half of what is
+        if (this.exchangesOf(name) !== exchanges) {
+          found.damage.length = 0
+          found.warnings.push({
+            path,
+            reason: 'was compacted again and again while it was read: nothing can be said of it',
+          })
+        }
       }
       this.add(found)
       return
     }
+  }
+
+  /** How often compaction has exchanged segments of a partition. */
+  private exchangesOf(name: string): number {
+    return this.root.describe(name, null).checkpoint?.exchanges ?? 0
   }
 
   private add({ damage, warnings, partition, key }: PartitionFindings): void {

@@ -3,7 +3,7 @@ import { systemErrorCode } from '../errors.ts'
 import { findBatchAfterDamage, scanBatches, startsWithOldMessage, type ScannedBatch } from '../storage/batch-scanner.ts'
 import type { EpochStart, PartitionCheckpoint } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
-import { segmentFileName } from '../storage/segment.ts'
+import { segmentFileName } from '../storage/segment-name.ts'
 import { readFully, unlessMissing, type Storage, type StorageFile } from '../storage/storage.ts'
 import { OffsetIndexCheck, TimeIndexCheck, type IndexFault, type IndexRules } from './verify-indexes.ts'
 import { planSegments, type SegmentPlan, type VerifyWarning } from './verify-plan.ts'
@@ -122,9 +122,11 @@ class LogCheck {
     const indexPath = `${directory}/${segmentFileName(plan.baseOffset, '.index')}`
     const timeIndexPath = `${directory}/${segmentFileName(plan.baseOffset, '.timeindex')}`
     // before the log: a writer adds to the log first, so what the indexes name will be there
-    const index = await readIfPresent(storage, indexPath)
-    const timeIndex = await readIfPresent(storage, timeIndexPath)
-    const file = await unlessMissing<StorageFile | null>(storage.openFile(this.path, 'read'), () => null)
+    const index = await this.byEitherName(indexPath, (path) => readIfPresent(storage, path))
+    const timeIndex = await this.byEitherName(timeIndexPath, (path) => readIfPresent(storage, path))
+    const file = await this.byEitherName(this.path, (path) =>
+      unlessMissing<StorageFile | null>(storage.openFile(path, 'read'), () => null),
+    )
     if (file === null) return this.fileWentAway()
     try {
       const { foreign, indexIntervalBytes: intervalBytes } = this.request
@@ -143,6 +145,10 @@ class LogCheck {
     } finally {
       await file.close()
     }
+  }
+
+  private async byEitherName<T>(path: string, look: (path: string) => Promise<T | null>): Promise<T | null> {
+    return (this.plan.mayBeSwap ? await look(`${path}.swap`) : null) ?? look(path)
   }
 
   /** Between the listing and now: retention does that. Where there is a checkpoint, the caller looks at a newer one. */

@@ -2,7 +2,7 @@ import { findSnapshotFault, findTransactionIndexFault, LEADER_EPOCH_FILE, parseL
 import { systemErrorCode } from '../errors.ts'
 import type { EpochStart } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
-import { parseLogFileName } from '../storage/segment.ts'
+import { parseLogFileName, parseSegmentName } from '../storage/segment-name.ts'
 import type { DirectoryEntry, Storage } from '../storage/storage.ts'
 import { readIfPresent, verifyLog, type LogFindings, type LogTotals } from './verify-log.ts'
 import type { VerifyWarning } from './verify-plan.ts'
@@ -74,7 +74,7 @@ class PartitionCheck {
     if (!this.isToBeChecked(entries, known, topicId)) return { damage, warnings, partition: null, key }
     this.checkMetadata(known, metadata, topicId)
     if (known.isKnown && known.clean && known.checkpoint === null) this.addDamage('', 'the checkpoint does not know it')
-    for (const entry of entries) await this.checkFile(entry, entries)
+    for (const entry of entries) await this.checkFile(entry, entries, known)
     const log = await this.checkLog(known)
     const { segments, batches, records, sizeBytes, logEndOffset } = log
     const logStartOffset = Math.max(log.logStartOffset, known.logStartOffset ?? 0)
@@ -129,7 +129,11 @@ class PartitionCheck {
   }
 
   /** Whatever is no segment. */
-  private async checkFile({ name, kind }: DirectoryEntry, entries: DirectoryEntry[]): Promise<void> {
+  private async checkFile(
+    { name, kind }: DirectoryEntry,
+    entries: DirectoryEntry[],
+    known: PartitionKnowledge,
+  ): Promise<void> {
     if (kind === 'directory') return this.warn(name, 'unknown directory')
     if (name === METADATA_FILE || parseLogFileName(name) !== null) return
     const [, digits, suffix] = /^(\d{20})\.(index|timeindex|snapshot|txnindex)$/.exec(name) ?? []
@@ -141,7 +145,9 @@ class PartitionCheck {
     } else if (suffix === 'snapshot') await this.checkContent(name, findSnapshotFault)
     else if (suffix === 'txnindex') await this.checkContent(name, findTransactionIndexFault)
     else if (suffix === undefined) {
-      if (!KAFKA_TRANSIENT_FILE.test(name)) this.warn(name, 'unknown file')
+      if (known.isKnown && parseSegmentName(name) !== null)
+        this.warn(name, 'is of a compaction that is under way, or was interrupted')
+      else if (!KAFKA_TRANSIENT_FILE.test(name)) this.warn(name, 'unknown file')
     } else if (!entries.some((entry) => entry.name === `${digits}.log`)) this.warn(name, 'belongs to no segment')
   }
 

@@ -1,6 +1,6 @@
 import type { PartitionCheckpoint } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
-import { parseLogFileName, segmentFileName } from '../storage/segment.ts'
+import { parseLogFileName, segmentFileName } from '../storage/segment-name.ts'
 import type { Storage } from '../storage/storage.ts'
 
 /** Something worth knowing that is no damage: no record and no index entry is affected. */
@@ -14,6 +14,8 @@ export interface VerifyWarning {
 export interface SegmentPlan {
   baseOffset: number
   isMissing: boolean
+  /** Its files may still have the names that end in `.swap`. */
+  mayBeSwap: boolean
   /** What the file's size must be, or null where that is not known. */
   sizeBytes: number | null
   /** What the file's size must be at least. */
@@ -49,7 +51,7 @@ export async function planSegments(
     return { segments: onDisk.map((_, i) => unknownSegment(onDisk, i, clean)), damage: [], warnings: [] }
   const damage: Damage[] = []
   const warnings: VerifyWarning[] = []
-  const { durableSegment, logStartOffset } = checkpoint
+  const { durableSegment, logStartOffset, swap } = checkpoint
   const known = new Set(checkpoint.segments.map(([baseOffset]) => baseOffset))
   // what lies wholly before the log start is being deleted, or will be by the next open
   const segments = checkpoint.segments
@@ -59,7 +61,9 @@ export async function planSegments(
   for (const baseOffset of onDisk.filter((base) => !known.has(base))) {
     const path = `${directory}/${segmentFileName(baseOffset, '.log')}`
     const reason = 'file is not part of the log'
-    if (isNewer(baseOffset)) segments.push(newerSegment(checkpoint, baseOffset))
+    const isReplaced = swap !== undefined && baseOffset > swap.baseOffset && baseOffset < swap.endOffset
+    if (isReplaced) warnings.push({ path, reason: 'compaction has replaced it, and will delete it' })
+    else if (isNewer(baseOffset)) segments.push(newerSegment(checkpoint, baseOffset))
     else if (!clean && baseOffset < logStartOffset) warnings.push({ path, reason })
     else damage.push({ path, position: 0, reason, offset: baseOffset, nextOffset: baseOffset })
   }
@@ -81,7 +85,8 @@ function knownSegment(checkpoint: PartitionCheckpoint, index: number, clean: boo
   const [baseOffset, sizeBytes] = segments[index]
   const isSealed = baseOffset < durableSegment
   const endOffset = Math.max(Math.min(segments[index + 1]?.[0] ?? durableOffset, durableOffset), baseOffset)
-  const segment = { baseOffset, isMissing: false, endOffset }
+  const mayBeSwap = baseOffset === checkpoint.swap?.baseOffset
+  const segment = { baseOffset, isMissing: false, mayBeSwap, endOffset }
   if (clean || isSealed) {
     return { ...segment, sizeBytes, leastBytes: sizeBytes, vouchedBytes: Infinity, indexesComplete: true }
   }
@@ -92,7 +97,13 @@ function knownSegment(checkpoint: PartitionCheckpoint, index: number, clean: boo
 /** A segment that a writer has begun since the checkpoint was written. */
 function newerSegment({ durableSegment, durablePosition }: PartitionCheckpoint, baseOffset: number): SegmentPlan {
   const vouchedBytes = baseOffset === durableSegment ? durablePosition : 0
-  const unknown = { isMissing: false, sizeBytes: null, endOffset: null, indexesComplete: false }
+  const unknown = {
+    isMissing: false,
+    mayBeSwap: false,
+    sizeBytes: null,
+    endOffset: null,
+    indexesComplete: false,
+  }
   return { baseOffset, ...unknown, leastBytes: vouchedBytes, vouchedBytes }
 }
 
@@ -100,6 +111,6 @@ function newerSegment({ durableSegment, durablePosition }: PartitionCheckpoint, 
 function unknownSegment(onDisk: readonly number[], index: number, clean: boolean): SegmentPlan {
   const endOffset = onDisk[index + 1] ?? null
   const indexesComplete = clean || endOffset !== null
-  const unknown = { isMissing: false, sizeBytes: null, leastBytes: 0, vouchedBytes: Infinity }
+  const unknown = { isMissing: false, mayBeSwap: false, sizeBytes: null, leastBytes: 0, vouchedBytes: Infinity }
   return { baseOffset: onDisk[index], ...unknown, endOffset, indexesComplete }
 }

@@ -8,6 +8,13 @@ export interface EpochStart {
   startOffset: number
 }
 
+/** An exchange of segments: one takes the place of all those of the offsets from `baseOffset` to before `endOffset`. */
+export interface SegmentSwap {
+  /** Of the new segment, and of the first old one. */
+  baseOffset: number
+  endOffset: number
+}
+
 /** What is known durably of one partition beside its log. */
 export interface PartitionCheckpoint {
   /** First offset that may be read. */
@@ -25,8 +32,14 @@ export interface PartitionCheckpoint {
   epochs: EpochStart[]
   /** All segments, ascending; the size of the last one is that at the time of writing. */
   segments: [baseOffset: number, sizeBytes: number][]
-  /** Whether batches may be missing from the middle by right (compaction), so that a gap is no damage. */
+  /** Whether batches may be missing from the middle by right (compacted by Kafka), so that a gap is no damage. */
   sparse: boolean
+  /** Compaction has been over everything before it. Absent: over nothing. */
+  cleanedOffset?: number
+  /** How often compaction has exchanged segments: a reader beside the writer tells by it whether names are still right. */
+  exchanges?: number
+  /** The last exchange, while it may not be complete. */
+  swap?: SegmentSwap
 }
 
 export interface Checkpoint {

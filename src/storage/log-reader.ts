@@ -80,6 +80,8 @@ export class LogReader {
         // a log that lags behind, in a reader beside the writer, ends where it ends
         return { ...slice, nextOffset: Math.min(endOffset, this.log.logEndOffset) }
       } catch (error) {
+        // what is wanted is in the segment that compaction has put in its place meanwhile
+        if (segment.isExchanged && offset >= this.log.logStartOffset) return this.read(offset, maxBytes, endOffset)
         if (isMissing(error) && this.log.segments.includes(segment)) throw this.missing(segment, offset, error)
         throw storageError(error, `read '${segment.path}'`, { path: segment.path, offset })
       }
@@ -275,6 +277,7 @@ export class LogReader {
         const found = await this.findTimestamp(segment, timestamp, endOffset)
         if (found !== null) return Math.max(found, this.log.logStartOffset)
       } catch (error) {
+        if (segment.isExchanged) return this.offsetForTimestamp(timestamp, endOffset)
         // retention may have taken the segment in the meantime: what it held is none of the log's any more
         if (!this.log.segments.includes(segment)) continue
         // what it held may be what is wanted: whoever reads on is told

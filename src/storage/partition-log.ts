@@ -3,8 +3,11 @@ import type { BatchSpan, EncodedBatches } from '../codec/batch-encoder.ts'
 import { stampBatch } from '../codec/record-batch.ts'
 import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
+import { epochAt, epochsFrom } from './leader-epochs.ts'
 import { LogReader, type LogSlice } from './log-reader.ts'
-import { Segment, type SegmentContext } from './segment.ts'
+import { Segment } from './segment.ts'
+import type { SegmentContext } from './segment-context.ts'
+import { SegmentExchange } from './segment-exchange.ts'
 
 /** The topic configurations that a partition's log obeys; read at each use, so that a change takes effect at once. */
 export interface LogConfig {
@@ -22,12 +25,14 @@ export interface LogState {
   leaderEpoch: number
   epochs: EpochStart[]
   sparse: boolean
+  cleanedOffset: number
+  exchanges: number
   /** The last segment must not be appended to: its file is damaged or shorter than it should be. */
   rollFirst: boolean
 }
 
 /** Entries that one offset index may hold: Kafka's segment.index.bytes of 10 MiB. */
-const MAX_INDEX_ENTRIES = 1_310_720
+export const MAX_INDEX_ENTRIES = 1_310_720
 const INT32_MAX = 0x7fffffff
 
 /**
@@ -53,6 +58,8 @@ export class PartitionLog {
   readonly leaderEpoch: number
   readonly epochs: EpochStart[]
   readonly sparse: boolean
+  /** What compaction does to the segments. */
+  readonly exchange: SegmentExchange
   /** The first failed write or sync: the log takes no more until it is opened again. */
   failure: VarveError | null = null
 
@@ -91,6 +98,7 @@ export class PartitionLog {
     this.durableContentEnd = state.contentEndOffset
     this.skippedEnd = state.logEndOffset
     this.reader = new LogReader(this)
+    this.exchange = new SegmentExchange(this, state)
     context.pool.pin(this.active)
   }
 
@@ -277,8 +285,8 @@ export class PartitionLog {
       reservedOffset: this.durableContentEnd < this.skippedEnd ? Math.max(reserved, this.skippedEnd) : reserved,
       leaderEpoch: this.leaderEpoch,
       epochs: this.epochsFrom(this.segments[0].baseOffset),
-      segments: this.segments.map((segment) => [segment.baseOffset, segment.sizeBytes]),
       sparse: this.sparse,
+      ...this.exchange.describe(),
     }
   }
 
@@ -289,7 +297,7 @@ export class PartitionLog {
   private epochsFrom(offset: number): EpochStart[] {
     const { epochs, leaderEpoch, logEndOffset } = this
     const own = (epochs.at(-1)?.epoch ?? -1) < leaderEpoch ? [{ epoch: leaderEpoch, startOffset: logEndOffset }] : []
-    return [...epochs.filter((_, i) => (epochs[i + 1]?.startOffset ?? Infinity) > offset), ...own]
+    return [...epochsFrom(epochs, offset), ...own]
   }
 
   /** Moves the start forward; the caller makes a checkpoint durable before it calls {@link removeOldSegments}. */
@@ -325,6 +333,11 @@ export class PartitionLog {
     await this.context.storage.syncDirectory(this.directory)
   }
 
+  /** The sealed segments that are durable as a whole: what compaction may go by. */
+  get durableSealed(): Segment[] {
+    return this.segments.slice(0, Math.max(this.segments.indexOf(this.durableSegment), 0))
+  }
+
   /** What retention goes by: the sealed segments, oldest first. */
   describeSealed(): { sizeBytes: number; maxTimestamp: () => Promise<number>; endOffset: number }[] {
     const { segments } = this
@@ -357,17 +370,13 @@ export class PartitionLog {
 
   /** The leader epoch that a batch at `offset` must carry, or null where it is not known. */
   epochAt(offset: number): number | null {
-    let found: number | null = null
-    for (const { epoch, startOffset } of this.epochs) {
-      if (startOffset > offset) break
-      found = epoch
-    }
-    return found
+    return epochAt(this.epochs, offset)
   }
 
   /** Closes the files, those that a read uses when it ends; nothing is written. */
   async close(): Promise<void> {
     const results = await Promise.allSettled(this.segments.map((segment) => segment.retire()))
+    await this.exchange.close()
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 

@@ -4,7 +4,10 @@ import { findBatchAfterDamage, findNextBatch, scanBatches } from './batch-scanne
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
 import { fitsFollower, fitsFollowerInChunk } from './damage.ts'
 import type { LogState } from './partition-log.ts'
-import { parseLogFileName, Segment, segmentFileName, type SegmentContext } from './segment.ts'
+import { Segment } from './segment.ts'
+import type { SegmentContext, SegmentHistory } from './segment-context.ts'
+import { settleSwaps } from './segment-exchange.ts'
+import { parseSegmentName, segmentFileName } from './segment-name.ts'
 import type { StorageFile } from './storage.ts'
 import { rewrite, setAside } from './torn-tail.ts'
 
@@ -97,9 +100,10 @@ class LogRecovery {
   async run(): Promise<LogState> {
     const { context, segments } = this
     const { checkpoint, clean } = this.request
+    if (checkpoint !== null && !context.readOnly) await settleSwaps(context.storage, context.directory, checkpoint)
     const onDisk = await this.listSegments()
     const { sealed, scanned } = await this.classify(onDisk)
-    for (const [baseOffset, sizeBytes] of sealed) segments.push(new Segment(context, baseOffset, sizeBytes))
+    for (const [baseOffset, sizeBytes] of sealed) segments.push(this.segment(baseOffset, sizeBytes))
     if (checkpoint === null && scanned.length > 0) this.expected = scanned[0]!
     for (const [i, baseOffset] of scanned.entries()) {
       const { segment, isTorn } = await this.recoverSegment(baseOffset, scanned.slice(i + 1))
@@ -119,9 +123,7 @@ class LogRecovery {
     await this.dropEmpty(segments, logEndOffset)
     const last = segments.at(-1)?.baseOffset
     if (last === undefined || !onDisk.includes(last)) {
-      const empty = context.readOnly
-        ? new Segment(context, logEndOffset, 0)
-        : await Segment.create(context, logEndOffset)
+      const empty = context.readOnly ? this.segment(logEndOffset, 0) : await Segment.create(context, logEndOffset)
       segments.push(empty)
       if (!context.readOnly) await context.storage.syncDirectory(context.directory)
     }
@@ -134,8 +136,17 @@ class LogRecovery {
       leaderEpoch: clean || context.readOnly ? Math.max(lastEpoch, 0) : lastEpoch + 1,
       epochs: this.epochs,
       sparse: checkpoint?.sparse ?? this.sawGap,
+      cleanedOffset: checkpoint?.cleanedOffset ?? 0,
+      exchanges: checkpoint?.exchanges ?? 0,
       rollFirst: this.rollFirst,
     }
+  }
+
+  private segment(baseOffset: number, sizeBytes: number, trustIndexes = true): Segment {
+    const { exchanges = 0, swap } = this.request.checkpoint ?? {}
+    const mayBeSwap = this.context.readOnly && swap?.baseOffset === baseOffset
+    const history: SegmentHistory = { exchanges, mayBeSwap }
+    return new Segment(this.context, baseOffset, sizeBytes, trustIndexes, history)
   }
 
   /** Closes the files that are open, after a failure. */
@@ -191,8 +202,13 @@ class LogRecovery {
     })
     const found: number[] = []
     for (const { name, kind } of entries) {
-      const baseOffset = kind === 'file' ? parseLogFileName(name) : null
-      if (baseOffset !== null) found.push(baseOffset)
+      const file = kind === 'file' ? parseSegmentName(name) : null
+      if (file?.suffix !== '.log') continue
+      if (file.swap === '') found.push(file.baseOffset)
+      else if (file.swap === '.swap' && this.request.checkpoint === null) {
+        const path = `${this.context.directory}/${name}`
+        this.damageAt(path, 0, 'was to replace others, and is not part of the log', file.baseOffset, file.baseOffset)
+      }
     }
     return found
   }
@@ -201,7 +217,7 @@ class LogRecovery {
   private async classify(onDisk: number[]): Promise<{ sealed: [number, number][]; scanned: number[] }> {
     const { checkpoint } = this.request
     if (checkpoint === null) return { sealed: [], scanned: onDisk }
-    const { durableSegment, logStartOffset } = checkpoint
+    const { durableSegment, logStartOffset, swap } = checkpoint
     const sealed: [number, number][] = []
     const removed = new Set<number>()
     for (const [i, [baseOffset, sizeBytes]] of checkpoint.segments.entries()) {
@@ -220,6 +236,8 @@ class LogRecovery {
     const first = checkpoint.segments[0]?.[0] ?? durableSegment
     for (const baseOffset of onDisk) {
       if (baseOffset >= durableSegment || known.has(baseOffset)) continue
+      // beside a writer that is about to delete it
+      if (swap !== undefined && baseOffset > swap.baseOffset && baseOffset < swap.endOffset) continue
       if (baseOffset < logStartOffset && baseOffset < first) removed.add(baseOffset)
       else this.damage(baseOffset, 0, 'file is not part of the log', baseOffset, baseOffset)
     }
@@ -241,13 +259,13 @@ class LogRecovery {
       if (size < start) {
         this.damage(baseOffset, size, 'file is too short', checkpoint!.segments.at(-1)![0], checkpoint!.durableOffset)
         this.rollFirst = true
-        return { segment: new Segment(context, baseOffset, size, false), isTorn: false }
+        return { segment: this.segment(baseOffset, size, false), isTorn: false }
       }
       if (clean && !context.readOnly && size > start && baseOffset === checkpoint?.durableSegment) {
         // a log that was closed in order ends where the checkpoint says: somebody else has been at the file
         this.damage(baseOffset, start, `${size - start} bytes do not belong to it`, this.expected, this.expected)
         this.rollFirst = true
-        return { segment: new Segment(context, baseOffset, start, false), isTorn: false }
+        return { segment: this.segment(baseOffset, start, false), isTorn: false }
       }
       const end = await this.scanSegment(file, start, size, later)
       const isTorn = end < size
@@ -260,7 +278,7 @@ class LogRecovery {
         if (end > start) await rewrite(file, start, end)
         if (isTorn || end > start) await file.sync()
       }
-      return { segment: new Segment(context, baseOffset, end, clean && end === start), isTorn }
+      return { segment: this.segment(baseOffset, end, clean && end === start), isTorn }
     } finally {
       await file.close()
     }

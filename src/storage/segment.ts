@@ -4,8 +4,9 @@ import { BATCH_HEADER_BYTES, findHeaderFault, readBatchHeader } from '../codec/r
 import type { IndexEntries } from './index-entries.ts'
 import { endsLatest } from './index-trust.ts'
 import type { OffsetPosition } from './offset-index.ts'
+import { NEW_SEGMENT, type SegmentContext } from './segment-context.ts'
 import { SegmentIndexes } from './segment-indexes.ts'
-import type { SegmentPool } from './segment-pool.ts'
+import { SEGMENT_SUFFIXES, segmentFileName, type SegmentSuffix } from './segment-name.ts'
 import {
   openOrCreate,
   readFully,
@@ -13,23 +14,9 @@ import {
   unlessMissing,
   writeFully,
   type OpenMode,
-  type Storage,
   type StorageFile,
 } from './storage.ts'
-
-const OFFSET_DIGITS = 20
-
-/** `00000000000000000170.log` and its like. */
-export function segmentFileName(baseOffset: number, suffix: '.log' | '.index' | '.timeindex'): string {
-  return String(baseOffset).padStart(OFFSET_DIGITS, '0') + suffix
-}
-
-/** The base offset in the name of a `.log` file, or null for any other name. */
-export function parseLogFileName(name: string): number | null {
-  const digits = /^(\d{20})\.log$/.exec(name)?.[1]
-  const baseOffset = Number(digits)
-  return digits !== undefined && Number.isSafeInteger(baseOffset) ? baseOffset : null
-}
+import { systemError } from './system-error.ts'
 
 /** What a segment needs while it is read or written. */
 interface SegmentFiles {
@@ -46,16 +33,6 @@ export interface LookedUp extends OffsetPosition {
   endPosition: number
 }
 
-/** What all segments of a log share. */
-export interface SegmentContext {
-  storage: Storage
-  /** Of the partition. */
-  directory: string
-  pool: SegmentPool
-  readOnly: boolean
-  indexIntervalBytes(): number
-}
-
 /**
  * One file of a partition's log with its two indexes: batches of the offsets from `baseOffset` on.
  *
@@ -70,6 +47,7 @@ export class Segment {
   private users = 0
   private removed = false
   private retired = false
+  private exchanged = false
   /** Settles, never rejects, when the last write of the index files has ended. */
   private indexWriting: Promise<void> = Promise.resolve()
 
@@ -86,6 +64,7 @@ export class Segment {
     public sizeBytes: number,
     /** False after an unclean stop: the index files may lag behind or be damaged, and are repaired when opened. */
     private readonly trustIndexes = true,
+    private readonly history = NEW_SEGMENT,
   ) {}
 
   /** Creates the log file; the caller syncs the directory before it acknowledges anything in it. */
@@ -99,8 +78,28 @@ export class Segment {
     return segment
   }
 
+  /** A segment that compaction has written, its files open: whatever names they have, until `release` is called. */
+  static cleaned(
+    context: SegmentContext,
+    baseOffset: number,
+    sizeBytes: number,
+    files: { log: StorageFile; indexes: SegmentIndexes },
+  ): { segment: Segment; release: () => Promise<void> } {
+    const segment = new Segment(context, baseOffset, sizeBytes)
+    segment.files = files
+    segment.opening = Promise.resolve(files)
+    segment.loading = Promise.resolve(files)
+    segment.users = 1
+    return { segment, release: () => segment.endUse() }
+  }
+
   get path(): string {
     return this.pathOf('.log')
+  }
+
+  /** Whether another segment has taken its place: what is open stays, and nothing is opened any more. */
+  get isExchanged(): boolean {
+    return this.exchanged
   }
 
   /** Whether the log file is open. */
@@ -274,6 +273,14 @@ export class Segment {
     if (this.users === 0) await this.close()
   }
 
+  /** Gives up its files, whose names will be another segment's; resolves when nothing opens them any more. */
+  async exchange(): Promise<void> {
+    this.exchanged = true
+    await this.opening?.catch(() => {})
+    await this.loading?.catch(() => {})
+    await this.retire()
+  }
+
   /** Deletes the files once no read uses them any more. */
   async remove(): Promise<void> {
     this.removed = true
@@ -283,7 +290,8 @@ export class Segment {
 
   private async unlink(): Promise<void> {
     await this.close()
-    for (const suffix of ['.index', '.timeindex', '.log'] as const) {
+    if (this.exchanged) return
+    for (const suffix of SEGMENT_SUFFIXES) {
       await removeIfPresent(this.context.storage, this.pathOf(suffix))
     }
   }
@@ -293,13 +301,16 @@ export class Segment {
     try {
       return await action(this.files ?? (await this.openFiles()))
     } finally {
-      this.users--
-      if (this.users === 0) {
-        if (this.removed) await this.unlink()
-        else if (this.retired) await this.close()
-        else await this.context.pool.used(this)
-      }
+      await this.endUse()
     }
+  }
+
+  private async endUse(): Promise<void> {
+    this.users--
+    if (this.users > 0) return
+    if (this.removed) await this.unlink()
+    else if (this.retired) await this.close()
+    else await this.context.pool.used(this)
   }
 
   /** As `use`, with the indexes. */
@@ -325,8 +336,26 @@ export class Segment {
   private async openLog(): Promise<SegmentFiles> {
     const { storage, readOnly } = this.context
     const mode: OpenMode = readOnly ? 'read' : 'write'
-    this.files = { log: await storage.openFile(this.path, mode), indexes: null }
+    const log = await this.byEitherName('.log', (path) => storage.openFile(path, mode))
+    if (await this.isOutdated()) {
+      await log.close()
+      throw systemError('ENOENT', 'open', this.path)
+    }
+    this.files = { log, indexes: null }
     return this.files
+  }
+
+  /** Whether the names that this segment knows may be those of others by now. */
+  private async isOutdated(): Promise<boolean> {
+    const { storedExchanges } = this.context
+    return this.exchanged || (storedExchanges !== undefined && (await storedExchanges()) !== this.history.exchanges)
+  }
+
+  /** What `open` gives of the file, under whichever name it has. */
+  private async byEitherName<T>(suffix: SegmentSuffix, open: (path: string) => Promise<T>): Promise<T> {
+    if (this.exchanged) throw systemError('ENOENT', 'open', this.path)
+    const path = this.pathOf(suffix)
+    return this.history.mayBeSwap ? unlessMissing(open(`${path}.swap`), () => open(path)) : open(path)
   }
 
   private async loadIndexes(files: SegmentFiles): Promise<IndexedFiles> {
@@ -355,10 +384,11 @@ export class Segment {
   }
 
   private readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
-    return unlessMissing(this.context.storage.readFile(this.pathOf(suffix)), () => Buffer.alloc(0))
+    const content = this.byEitherName(suffix, (path) => this.context.storage.readFile(path))
+    return unlessMissing(content, () => Buffer.alloc(0))
   }
 
-  private pathOf(suffix: '.log' | '.index' | '.timeindex'): string {
+  private pathOf(suffix: SegmentSuffix): string {
     return `${this.context.directory}/${segmentFileName(this.baseOffset, suffix)}`
   }
 }

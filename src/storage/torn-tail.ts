@@ -1,4 +1,5 @@
-import { segmentFileName, type SegmentContext } from './segment.ts'
+import type { SegmentContext } from './segment-context.ts'
+import { segmentFileName } from './segment-name.ts'
 import { readFully, removeIfPresent, writeFully, type Storage, type StorageFile } from './storage.ts'
 
 const COPY_CHUNK_BYTES = 1024 * 1024

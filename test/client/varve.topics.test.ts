@@ -1,6 +1,7 @@
 /** Topics through the public API: create, list, describe, alter, more partitions. */
 import { describe, expect, test } from 'vitest'
-import type { TopicDescription, Varve } from '../../src/client/varve.ts'
+import type { TopicDescription } from '../../src/client/topic-description.ts'
+import type { Varve } from '../../src/client/varve.ts'
 import { partitionForKey } from '../../src/codec/key-hash.ts'
 import type { CreateTopicOptions } from '../../src/engine/topic-admin.ts'
 import { topicDefaults, type TopicConfig } from '../../src/engine/topic-config.ts'
@@ -132,7 +133,11 @@ describe('createTopic', () => {
     ['retentionMs', -2, RangeError],
     ['retentionMs', '7d', TypeError],
     ['retentionBytes', -2, RangeError],
-    ['cleanupPolicy', 'compact', TypeError],
+    ['cleanupPolicy', 'compress', TypeError],
+    ['deleteRetentionMs', -1, RangeError],
+    ['minCompactionLagMs', -1, RangeError],
+    ['minCleanableDirtyRatio', 1.5, RangeError],
+    ['minCleanableDirtyRatio', '0.5', TypeError],
     ['maxMessageBytes', 255, RangeError],
     ['maxMessageBytes', 256 * 1024 * 1024 + 1, RangeError],
     ['compressionType', 'brotli', TypeError],

@@ -51,5 +51,5 @@ test('every line of the README\'s "More" does what its comment says', async () =
     console.log(log.offsets('orders')[0].logEndOffset, (await log.listTopics()).map((topic) => topic.name).join())
     await log.close()
   `)
-  expect(output.trim()).toBe('43 audit,clicks,orders')
+  expect(output.trim()).toBe('43 audit,clicks,orders,settings')
 })

@@ -6,7 +6,8 @@ import type { BatchSpan } from '../../src/codec/batch-encoder.ts'
 import { nodeStorage } from '../../src/storage/node-storage.ts'
 import { PartitionLog } from '../../src/storage/partition-log.ts'
 import { SegmentPool } from '../../src/storage/segment-pool.ts'
-import { Segment, type SegmentContext } from '../../src/storage/segment.ts'
+import { Segment } from '../../src/storage/segment.ts'
+import type { SegmentContext } from '../../src/storage/segment-context.ts'
 import { goldenPartition, goldenPartitions, type GoldenPartition, type GoldenSegment } from './golden-log.ts'
 
 const INDEX_SUFFIXES = ['.index', '.timeindex'] as const
@@ -139,6 +140,8 @@ describe('the same appends as Kafka was given', () => {
       leaderEpoch: 0,
       epochs: [],
       sparse: false,
+      cleanedOffset: 0,
+      exchanges: 0,
       rollFirst: false,
     })
     for (const { bytes, batches } of partition.segments) {

@@ -1,4 +1,5 @@
-import { Varve, type TopicDescription } from '../../src/client/varve.ts'
+import type { TopicDescription } from '../../src/client/topic-description.ts'
+import { Varve } from '../../src/client/varve.ts'
 import type { ConsumerRecord } from '../../src/codec/record.ts'
 import { type Flush } from '../../src/engine/flush.ts'
 import type { TopicConfig } from '../../src/engine/topic-config.ts'

@@ -1,7 +1,7 @@
 import type { Varve } from '../../src/client/varve.ts'
 import type { ConsumerRecord } from '../../src/codec/record.ts'
 import type { HeaderValue } from '../../src/engine/record-encoding.ts'
-import { parseLogFileName } from '../../src/storage/segment.ts'
+import { parseLogFileName } from '../../src/storage/segment-name.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 
 /** A record as it must be read back. */

@@ -1,0 +1,16 @@
+import type { EpochStart } from './checkpoint.ts'
+
+/** The leader epoch that a batch at `offset` must carry, or null where it is not known. */
+export function epochAt(epochs: readonly EpochStart[], offset: number): number | null {
+  let found: number | null = null
+  for (const { epoch, startOffset } of epochs) {
+    if (startOffset > offset) break
+    found = epoch
+  }
+  return found
+}
+
+/** The epochs of the batches from `offset` on, the one that holds there included. */
+export function epochsFrom(epochs: readonly EpochStart[], offset: number): EpochStart[] {
+  return epochs.filter((_, i) => (epochs[i + 1]?.startOffset ?? Infinity) > offset)
+}

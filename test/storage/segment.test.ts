@@ -1,0 +1,59 @@
+/** What a segment does when compaction has given its names to another one. */
+import { expect, test } from 'vitest'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { Segment } from '../../src/storage/segment.ts'
+import type { SegmentContext } from '../../src/storage/segment-context.ts'
+import { segmentFileName } from '../../src/storage/segment-name.ts'
+import { SegmentPool } from '../../src/storage/segment-pool.ts'
+import { putFile } from '../helpers/logs.ts'
+
+const CONTENT = Buffer.from('what the segment held')
+
+async function segmentOn(storage: MemoryStorage, options: Partial<SegmentContext> = {}, exchanges = 0) {
+  const directory = '/log/t-0'
+  const context = { storage, directory, pool: new SegmentPool(0), readOnly: false, indexIntervalBytes: () => 4096 }
+  const path = `${directory}/${segmentFileName(7, '.log')}`
+  await putFile(storage, path, CONTENT)
+  const history = { exchanges, mayBeSwap: false }
+  return { path, segment: new Segment({ ...context, ...options }, 7, CONTENT.length, true, history) }
+}
+
+function read(segment: Segment): Promise<number> {
+  return segment.read(Buffer.alloc(CONTENT.length), 0)
+}
+
+test('one that was exchanged opens no file any more, also where one of its name is there', async () => {
+  const storage = new MemoryStorage()
+  const { segment, path } = await segmentOn(storage)
+  expect(await read(segment)).toBe(CONTENT.length)
+  await segment.exchange()
+  await expect(read(segment)).rejects.toMatchObject({ code: 'ENOENT', path })
+  expect(segment.isExchanged).toBe(true)
+  // and deletes none
+  await segment.remove()
+  expect(await storage.readFile(path)).toEqual(CONTENT)
+})
+
+test('one that is exchanged while it is being opened or read goes on with the file that it has, to the end of that', async () => {
+  const storage = new MemoryStorage()
+  const { segment, path } = await segmentOn(storage)
+  await segment.inspect(async (file) => {
+    await segment.exchange()
+    await putFile(storage, path, 'what took its place, and is longer')
+    const bytes = Buffer.alloc(CONTENT.length)
+    expect(await file.read(bytes, 0)).toBe(CONTENT.length)
+    expect(bytes).toEqual(CONTENT)
+    expect(await read(segment)).toBe(CONTENT.length)
+  })
+  await expect(read(segment)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('one of a read-only log is refused when the writer has exchanged segments since it was listed', async () => {
+  let stored = 3
+  const options = { readOnly: true, storedExchanges: async () => stored }
+  const { segment } = await segmentOn(new MemoryStorage(), options, 3)
+  expect(await read(segment)).toBe(CONTENT.length)
+  await segment.close()
+  stored = 4
+  await expect(read(segment)).rejects.toMatchObject({ code: 'ENOENT' })
+})
