@@ -13,7 +13,9 @@ const DONE: IteratorResult<never> = { value: undefined, done: true }
  */
 abstract class StepIterator<T> implements AsyncIterableIterator<T> {
   private ended = false
-  private last: Promise<unknown> | null = null
+  /** Steps that wait. */
+  private waiting = 0
+  private last: Promise<unknown> = Promise.resolve()
 
   /** The next item if there is no need to wait for it. */
   protected abstract ready(): T | null
@@ -23,7 +25,7 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
   constructor(protected readonly reader: BatchReader) {}
 
   next(): Promise<IteratorResult<T>> {
-    if (this.last === null && !this.ended) {
+    if (this.waiting === 0 && !this.ended) {
       const value = this.ready()
       if (value !== null) return Promise.resolve({ value, done: false })
     }
@@ -32,13 +34,9 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
 
   /** Steps that are asked for while one is under way follow it in order. */
   private wait(): Promise<IteratorResult<T>> {
-    const step = (this.last ?? Promise.resolve()).then(() => this.step())
-    const settled = step
-      .catch(() => {})
-      .then(() => {
-        if (this.last === settled) this.last = null
-      })
-    this.last = settled
+    this.waiting++
+    const step = this.last.then(() => this.step())
+    this.last = step.catch(() => {})
     return step
   }
 
@@ -52,6 +50,8 @@ abstract class StepIterator<T> implements AsyncIterableIterator<T> {
     } catch (error) {
       this.ended = true
       throw error
+    } finally {
+      this.waiting--
     }
   }
 
