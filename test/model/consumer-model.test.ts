@@ -60,6 +60,8 @@ async function schedule(seed: number): Promise<void> {
     for (let i = 0; i < STEPS; i++) {
       const name = random.pick(weighted)
       world.history.push(`${world.clock.monotonicMs()} ${name}`)
+      // what was handed out has reached its loop
+      await idle(1)
       await steps[name].step(world)
       await idle(random.below(5))
       if (random.chance(0.3)) await world.verifyCommitted()
