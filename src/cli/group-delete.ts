@@ -46,7 +46,11 @@ async function deleteGroup(groupId: string, { directory, topic, yes, json }: Del
     if (topic !== undefined && committed.length === 0) throw nothingCommitted(groupId, topic, offsets)
     if (!yes) await confirm(`Delete ${what} (${countOf(committed.length, 'committed offset')})?`)
     if (topic === undefined) await log.deleteGroup(groupId)
-    else await log.deleteOffsets(groupId, committed)
+    else
+      await log.deleteOffsets(
+        groupId,
+        committed.map(({ topic, partition }) => ({ topic, partition })),
+      )
     return committed.length
   })
   if (json) void output.json({ group: groupId, topic: topic ?? null, partitions, deleted: true })

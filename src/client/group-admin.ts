@@ -158,18 +158,15 @@ export class GroupAdmin {
     return { state: snapshot.members.length > 0 ? 'Stable' : 'Empty', snapshot, image }
   }
 
-  /** The partitions of the topics that members subscribe to, and those that anything is committed of. */
+  /** The partitions of the topics that members subscribe to, or that anything is committed of. */
   private partitionsOf(members: readonly GroupMember[], image: GroupImage | undefined): TopicPartition[] {
-    const found = new Map<string, TopicPartition>()
-    const add = (topic: string, partition: number) => found.set(`${topic}/${partition}`, { topic, partition })
-    for (const name of members.flatMap(({ topics }) => topics)) {
-      for (const { partition } of this.engine.topics.get(name)?.partitions ?? []) add(name, partition)
+    const names = new Set([...members.flatMap(({ topics }) => topics), ...(image?.offsets.keys() ?? [])])
+    const found: TopicPartition[] = []
+    for (const topic of names) {
+      if (isInternalTopic(topic)) continue
+      for (const { partition } of this.engine.topics.get(topic)?.partitions ?? []) found.push({ topic, partition })
     }
-    for (const [topic, partitions] of image?.offsets ?? []) {
-      for (const partition of partitions.keys())
-        if (this.find({ topic, partition }) !== undefined) add(topic, partition)
-    }
-    return [...found.values()].sort(compareTopicPartitions)
+    return found.sort(compareTopicPartitions)
   }
 
   private lagOf({ topic, partition }: TopicPartition, committed: CommittedOffset | undefined): PartitionLag {
@@ -191,7 +188,6 @@ export class GroupAdmin {
   }
 
   private find({ topic, partition }: TopicPartition): Partition | undefined {
-    if (isInternalTopic(topic)) return undefined
     return this.engine.topics.get(topic)?.partitions[partition]
   }
 }

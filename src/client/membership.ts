@@ -47,6 +47,8 @@ export class Membership {
   /** The numbers of partitions that the leader divided, by topic. */
   private divided = new Map<string, number>()
   private dividedTopics: readonly string[] = []
+  /** When the leader asks for another rebalance, if what it withheld for one has found no owner (monotonic ms). */
+  private withheldUntilMs = Infinity
   private mustRejoin = true
   private isLeft = false
   private running: Promise<void> | null = null
@@ -148,8 +150,13 @@ export class Membership {
     this.lastHeartbeatMs = engine.clock.monotonicMs()
     const error = await coordinator.heartbeat(settings.groupId, this.claim)
     if (error !== null) await this.obey(error)
-    // partitions were added, or a topic deleted
-    else if (this.isLeader && !isEqual(this.divided, this.partitionCounts(this.dividedTopics))) this.mustRejoin = true
+    else if (this.isLeader) this.mustRejoin ||= this.mustDivideAgain()
+  }
+
+  /** Partitions were added, or a topic deleted; or who was to give up a partition has not asked for a rebalance. */
+  private mustDivideAgain(): boolean {
+    if (this.engine.clock.monotonicMs() >= this.withheldUntilMs) return true
+    return !isEqual(this.divided, this.partitionCounts(this.dividedTopics))
   }
 
   private async rebalance(): Promise<void> {
@@ -287,6 +294,10 @@ export class Membership {
     this.divided = this.partitionCounts(this.dividedTopics)
     if (skipAssignment) return new Map()
     const assignments = this.assignor.assign(described, this.divided)
+    const count = (sizes: Iterable<number>) => [...sizes].reduce((sum, size) => sum + size, 0)
+    const isWithheld = count([...assignments.values()].map(({ length }) => length)) < count(this.divided.values())
+    const { maxPollIntervalMs } = this.settings
+    this.withheldUntilMs = isWithheld ? this.engine.clock.monotonicMs() + maxPollIntervalMs : Infinity
     return new Map([...assignments].map(([id, partitions]) => [id, encodeAssignment({ partitions, userData: null })]))
   }
 

@@ -1,3 +1,4 @@
+import { refuseInternal } from '../engine/internal-topics.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import type { Partition } from '../engine/partition.ts'
 import { VarveError } from '../errors.ts'
@@ -60,6 +61,9 @@ export async function planReset(
   if (offsets !== undefined && topics !== undefined) {
     throw new TypeError("resetOffsets: 'offsets' name their partitions: leave 'topics' out")
   }
+  for (const name of [...(topics ?? []), ...(offsets ?? [])]) {
+    refuseInternal(typeof name === 'object' && name !== null ? name.topic : name)
+  }
   const plan: OffsetReset[] = []
   const committed = (where: TopicPartition) => image?.offsets.get(where.topic)?.get(where.partition)?.offset ?? null
   if (offsets !== undefined) {
@@ -70,6 +74,9 @@ export async function planReset(
         'offset',
       ])
       const { topic, partition, offset } = given
+      if (plan.some((other) => other.topic === topic && other.partition === partition)) {
+        throw new TypeError(`resetOffsets: 'offsets' names ${topic}-${partition} twice`)
+      }
       const target = within(engine.topic(topic).partition(partition), offset)
       plan.push({ topic, partition, from: committed(given), to: target })
     }

@@ -39,7 +39,8 @@ export class GroupLog {
   readonly images = new Map<string, GroupImage>()
   private cursor: PartitionCursor | null = null
   private replaying: Promise<void> = Promise.resolve()
-  private writing: Promise<void> = Promise.resolve()
+  /** The last write; those before it are acknowledged, or fail, before it is. */
+  private lastWrite: Promise<unknown> = Promise.resolve()
 
   constructor(
     readonly partition: Partition,
@@ -119,12 +120,25 @@ export class GroupLog {
   }
 
   /** Resolves when what was written before is acknowledged, or has failed. */
-  settled(): Promise<void> {
-    return this.writing
+  async settled(): Promise<void> {
+    await this.lastWrite.catch(() => {})
   }
 
   private async write(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return
+    const written = entries.length === 1 ? this.writeOne(entries[0]) : this.writeTogether(entries)
+    this.lastWrite = written
+    await written
+    // acknowledgements come in the order of the log, and nothing is awaited between one and its effect here
+    for (const { key, value } of entries) this.apply(key, value)
+  }
+
+  /** It may share a batch with others that are written now. */
+  private writeOne({ key, value }: Entry): Promise<unknown> {
+    return this.partition.writer.append(key, value, [], this.clock.now(), null)
+  }
+
+  private writeTogether(entries: readonly Entry[]): Promise<unknown> {
     const { writer, partition } = this.partition
     const timestamp = this.clock.now()
     const call = writer.beginBatch(null)
@@ -132,12 +146,7 @@ export class GroupLog {
       const result: AppendResult = { partition, offset: -1, timestamp }
       call.chunk.addRecord(result, key, value, [])
     }
-    const written = writer.endBatch(call)
-    const ignore = () => {}
-    this.writing = Promise.allSettled([this.writing, written]).then(ignore)
-    await written
-    // acknowledgements come in the order of the log, and nothing is awaited between one and its effect here
-    for (const { key, value } of entries) this.apply(key, value)
+    return writer.endBatch(call)
   }
 
   private apply(key: Buffer | null, value: Buffer | null): void {

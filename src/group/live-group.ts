@@ -30,6 +30,8 @@ export class LiveGroup {
   private readonly requests = new Map<RequestId, (response: never) => void>()
   private readonly watchers = new Set<() => void>()
   private cancelTimer: (() => void) | null = null
+  /** When the timer fires (monotonic ms), or Infinity when none is set. */
+  private timerMs = Infinity
   private isClosed = false
 
   constructor(
@@ -132,12 +134,16 @@ export class LiveGroup {
   }
 
   private schedule(): void {
+    const deadlineMs = this.isClosed ? Infinity : nextDeadlineMs(this.group)
+    // a timer that fires too early finds nothing due, and is set again: sessions move on with every word of a member
+    if (this.timerMs <= deadlineMs && deadlineMs < Infinity) return
     this.cancelTimer?.()
     this.cancelTimer = null
-    const deadlineMs = nextDeadlineMs(this.group)
-    if (this.isClosed || deadlineMs === Infinity) return
+    this.timerMs = deadlineMs
+    if (deadlineMs === Infinity) return
     const waitMs = Math.max(0, deadlineMs - this.clock.monotonicMs())
     this.cancelTimer = this.clock.setTimer(waitMs, () => {
+      this.timerMs = Infinity
       const lateMs = this.clock.monotonicMs() - deadlineMs
       if (lateMs > STALL_MS) this.happen({ type: 'stalled', ms: lateMs })
       else this.happen({ type: 'tick' })
