@@ -23,6 +23,7 @@ import { partitionNumbers, Topic, type TopicRecord } from './topic.ts'
 
 const CATALOG_KEY = `${CATALOG_TOPIC}/0`
 const OPEN_AT_ONCE = 32
+const REFRESH_ATTEMPTS = 100
 const DEFAULT_PENDING_BYTES = 64 * 1024 * 1024
 
 /** One directory with its topics and partitions, alive. Doors translate calls into calls of this. */
@@ -233,7 +234,7 @@ export class LogEngine {
         if (attempt > 1) ({ checkpoint } = await this.loadCheckpoint())
         await partition.writer.runTask(() => this.opener.refresh(partition, key, checkpoint))
         return true
-      })
+      }, REFRESH_ATTEMPTS)
     }
   }
 

@@ -350,6 +350,42 @@ describe('while it goes on', () => {
     expect((await verifyDirectory(DIRECTORY, { storage })).damage).toEqual([])
   }, 60_000)
 
+  test.each(['offset', 'timestamp'])(
+    'a look-up by %s whose segment is exchanged under it is begun again',
+    async (by) => {
+      const storage = new MemoryStorage()
+      const slow = new GatedReads(storage)
+      const log = await openLog({ storage: slow })
+      await log.createTopic({ ...SMALL, segmentBytes: 300 })
+      for (let i = 0; i < 60; i++) {
+        const key = i % 5 === 0 ? `stays ${i}` : `goes ${i % 3}`
+        await log.append(TOPIC, { key, value: 'x'.repeat(20), timestamp: 1000 + i })
+      }
+      await log.close()
+      const again = await openLog({ storage: slow })
+      const names = (await namesIn(storage, `${DIRECTORY}/${TOPIC}-0`)).filter((name) => name.endsWith('.log'))
+      const path = `${DIRECTORY}/${TOPIC}-0/${names[6]}`
+      const base = Number(names[6].slice(0, 20))
+      const wanted = Math.ceil((base + 1) / 5) * 5
+      // its indexes are loaded, for an exchange waits for that
+      for await (const _ of again.read(TOPIC, { from: wanted })) break
+      let goOn = () => {}
+      slow.gate = (read, kind) => {
+        if (read !== path || kind !== 'read') return undefined
+        slow.gate = () => undefined
+        return new Promise((resolve) => (goOn = resolve))
+      }
+      const reading = again.read(TOPIC, { from: by === 'offset' ? wanted : { timestamp: 1000 + wanted } }).next()
+      await idle()
+      await again.compact(TOPIC)
+      goOn()
+      const { value } = await reading
+      expect(value?.offset).toBe(wanted)
+      await again.close()
+      expect(slow.openFiles).toBe(0)
+    },
+  )
+
   test('a deleted topic is gone at once, and a close ends it with CLOSED', async () => {
     const storage = new MemoryStorage()
     const slow = new GatedReads(storage)
