@@ -197,9 +197,9 @@ describe(`of a compacted topic (VARVE_SEED=${random.seed})`, () => {
     await log.close()
   })
 
-  test('it happens by itself when enough of a partition is new, the dirtiest first', async () => {
+  test.each(['group', 'os'] as const)('it happens by itself when enough of a partition is new (%s)', async (flush) => {
     const clock = new FakeClock()
-    const log = await openLog({ clock, compactionCheckMs: 15_000 })
+    const log = await openLog({ clock, compactionCheckMs: 15_000, flush })
     await log.createTopic({ ...SMALL, minCleanableDirtyRatio: 0.5 })
     await writeSome(log, random, 60)
     const before = await startOffsets(log)
