@@ -264,6 +264,26 @@ describe(`of a compacted topic (VARVE_SEED=${random.seed})`, () => {
     expect(found.filter(({ offset }) => offset < active)).toEqual(latestOf(below))
     await log.close()
   })
+
+  test('a key that is longer than what its compressed segment takes stops nothing that comes after it', async () => {
+    const log = await openLog({ compactionCheckMs: 2 ** 31 - 1 })
+    await log.createTopic({ ...SMALL, compressionType: 'gzip' })
+    const long = 'k'.repeat(100_000)
+    await appendSealed(log, [
+      { key: 'a', value: '1' },
+      { key: long, value: 'old' },
+      { key: long, value: 'new' },
+      { key: 'a', value: '2' },
+    ])
+    for (let i = 0; i < 4; i++) await log.compact(TOPIC)
+    expect((await readAll(log)).map(({ value }) => value!.slice(0, 3))).toEqual([
+      'new',
+      '2',
+      expect.any(String),
+      expect.any(String),
+    ])
+    await log.close()
+  })
 })
 
 describe('while it goes on', () => {
