@@ -17,6 +17,7 @@ import {
   namesIn,
   offsetsOf,
   openLog,
+  putFile,
   rejection,
   segmentPath,
 } from '../helpers/logs.ts'
@@ -452,6 +453,36 @@ describe('damage', () => {
     }
     await log.close()
   })
+
+  test.each(['missing', 'cut short'])(
+    'of the new segment before the old ones are gone (%s): they stay',
+    async (how) => {
+      const disk = new MemoryStorage()
+      const storage = new FaultyStorage(disk)
+      const log = await openLog({ storage })
+      await log.createTopic(SMALL)
+      await writeSome(log, random, 80)
+      const swap = segmentPath(TOPIC, 0, 0, '.log') + '.swap'
+      storage.failAt({ call: (kind, path) => kind === 'rename' && path.endsWith('.swap'), code: 'EIO', sticky: true })
+      await rejection(log.compact(TOPIC))
+      const killed = disk.clone()
+      storage.clearFaults()
+      await log.close()
+      const content = await killed.readFile(swap)
+      await killed.removeFile(swap)
+      if (how === 'cut short') await putFile(killed, swap, content.subarray(0, -1))
+      const logs = async () =>
+        (await namesIn(killed, `${DIRECTORY}/${TOPIC}-0`)).filter((name) => name.endsWith('.log'))
+      const before = await logs()
+      const reopened = await openLog({ storage: killed })
+      expect(await logs()).toEqual(before)
+      expect(reopened.recovery.damage).toMatchObject([{ path: swap, offset: 0 }])
+      expect((await rejection(readAll(reopened))).code).toBe('CORRUPT_MESSAGE')
+      await reopened.close()
+      await (await openLog({ storage: killed })).close()
+      expect(await logs()).toEqual(before)
+    },
+  )
 
   test('a batch that is missing is damage, wherever it was', async () => {
     const { storage } = await compactedLog()
