@@ -16,7 +16,7 @@ import { removeIfPresent, unlessMissing, type Storage, type StorageFile } from '
 export class SegmentExchange {
   /** Compaction has been over everything before it. */
   cleanedOffset: number
-  /** Exchanges so far, in the life of the log. */
+  /** Exchanges so far, in the life of the log; one that failed and may be listed counts twice, because it was undone. */
   private count: number
   /** The exchange that counts, and whose files may not all have their names. */
   private swap: SegmentSwap | null = null
@@ -93,6 +93,8 @@ export class SegmentExchange {
       await store()
     } catch (error) {
       this.doubtful.add(swap.baseOffset)
+      // a reader beside the writer may know it by its number: neither what stays nor what comes may have the same
+      this.count += 2
       await segment.retire()
       await release()
       throw error

@@ -4,6 +4,7 @@ import type { Varve } from '../../src/client/varve.ts'
 import type { DumpedBatch } from '../../src/inspect/dump-log.ts'
 import { dumpFile } from '../../src/inspect/dump-file.ts'
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
+import { parseCheckpoint } from '../../src/storage/checkpoint.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { asWritten, findLoss, latestOf, readAll, SMALL, TOPIC, writeSome } from '../helpers/compacted-topic.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
@@ -395,6 +396,46 @@ describe('while it goes on', () => {
     expect(findLoss(written, await readAll(again))).toBe(null)
     await again.close()
   })
+})
+
+test('no two states of the segments that a checkpoint has told of have the same number of exchanges', async () => {
+  for (let nth = 0; nth < 8; nth++) {
+    const disk = new MemoryStorage()
+    const storage = new FaultyStorage(disk)
+    const log = await openLog({ storage, compactionCheckMs: 2 ** 31 - 1 })
+    await log.createTopic(SMALL)
+    await writeSome(log, random, 80)
+    const [partition] = log['engine'].topics.get(TOPIC)!.partitions
+    const end = partition.log.active.baseOffset
+    const images: MemoryStorage[] = []
+    const isStored = (kind: string, path: string) => {
+      if (kind !== 'sync' || !path.includes('checkpoint')) return false
+      images.push(disk.clone())
+      return true
+    }
+    let mayFail = true
+    const call = (kind: string, path: string) => isStored(kind, path) && images.length === nth + 1 && mayFail
+    storage.failAt({ call, code: 'EIO', sticky: true })
+    await log.compact(TOPIC).catch(() => {})
+    mayFail = false
+    await writeSome(log, random, 20)
+    await log.compact(TOPIC)
+    await log.close()
+    const told = new Map<number, string>()
+    for (const image of images) {
+      for (const path of [`${DIRECTORY}/checkpoint-a`, `${DIRECTORY}/checkpoint-b`]) {
+        const { partitions } = parseCheckpoint(await image.readFile(path), path)!.checkpoint
+        const topicKey = Object.keys(partitions).find((key) => !key.startsWith('__'))
+        const { exchanges = 0, segments } = partitions[topicKey!] ?? { segments: [] }
+        // a checkpoint from before all was written
+        if ((segments.at(-1)?.[0] ?? 0) < end) continue
+        const state = JSON.stringify(segments.filter(([baseOffset]) => baseOffset < end))
+        expect(told.get(exchanges) ?? state, `failure ${nth}`).toBe(state)
+        told.set(exchanges, state)
+      }
+    }
+    expect(told.size).toBeGreaterThan(1)
+  }
 })
 
 describe('damage', () => {
