@@ -365,6 +365,26 @@ describe('offsetsRetentionMs', () => {
     expect(clock.timerCount).toBe(0)
   })
 
+  test('never takes a commit that is on its way', async () => {
+    const gate = new SyncGate()
+    gate.open()
+    const storage = new FaultyStorage(new MemoryStorage())
+    storage.syncGate = gate
+    const { log, clock } = await fakeLog(3, 2, { groups: retention, storage })
+    await commitAs(log, GROUP, 1)
+    await clock.advanceSlowly(86_400_000 - 600_000)
+    gate.close()
+    clock.advance(600_001)
+    const commit = commitAs(log, GROUP, 2)
+    await gate.arrived()
+    const expiry = log['coordinator'].expireOffsets()
+    await idle(5)
+    gate.open()
+    await Promise.all([commit, expiry])
+    expect(await committedBy(log)).toEqual([2, null])
+    await log.close()
+  })
+
   test('is off by default: nothing is taken', async () => {
     const { log, clock } = await fakeLog(3)
     await commitAs(log, GROUP, 2)
