@@ -15,6 +15,8 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
   private isEnded = false
   private readonly turns: Turns
   private last: Promise<unknown> = Promise.resolve()
+  /** Calls of `next` that wait: whatever comes after them has to wait too. */
+  private waiting = 0
 
   /** @param onEnd called once, when nothing more is taken */
   constructor(
@@ -38,10 +40,12 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     if (claim !== null && !claim.assigned.isMoved && !claim.assigned.isLost) {
       // at once: it may be that nothing comes of asking, and what was given out is processed all the same
       this.settle(claim)
-      const value = claim.assigned.isInterrupted || this.turns.isOver ? null : this.following()
+      const mustWait = this.waiting > 0 || claim.assigned.isInterrupted || this.turns.isOver
+      const value = mustWait ? null : this.following()
       if (value !== null) return Promise.resolve({ value, done: false })
     }
     // calls that come while one waits are served in order
+    this.waiting++
     const step = this.last.then(() => this.advance())
     this.last = step.catch(() => {})
     return step
@@ -88,6 +92,8 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     } catch (error) {
       this.end()
       throw error
+    } finally {
+      this.waiting--
     }
   }
 

@@ -97,7 +97,10 @@ export class Cleaner {
   private async dirtyRatio({ config }: Topic, partition: Partition, failures: unknown[]): Promise<number> {
     if (!this.mayWorkOn(partition)) return 0
     try {
-      const { cleanBytes, dirtyBytes } = await planCompaction(partition.log, config, this.context.clock().now())
+      const { log } = partition
+      // those too that are not durable yet: they are made so before they are compacted
+      const sealed = log.segments.slice(0, -1)
+      const { cleanBytes, dirtyBytes } = await planCompaction(log, sealed, config, this.context.clock().now())
       return dirtyBytes === 0 ? 0 : dirtyBytes / (cleanBytes + dirtyBytes)
     } catch (error) {
       if (this.mayWorkOn(partition)) failures.push(error)

@@ -119,8 +119,7 @@ export class GroupCoordinator {
       const checked = offsets.map((commit) => ({ commit, error: this.checkCommit(groupId, commit) }))
       const accepted = checked.filter(({ error }) => error === null)
       // handed over before anything is awaited: nobody can be fenced between the check and the place in the log
-      await group.log.commit(
-        groupId,
+      await group.commit(
         accepted.map(({ commit: { topic, partition, offset, leaderEpoch, metadata } }) => {
           const committed = { offset, leaderEpoch, metadata, commitTimestampMs, expireTimestampMs: -1 }
           return { topic, partition, committed }
@@ -251,18 +250,25 @@ export class GroupCoordinator {
     if (offsetsRetentionMs < 0) return
     const before = this.engine.clock.now() - offsetsRetentionMs
     for (const log of await this.allLogs()) {
-      for (const [groupId, image] of log.images) {
-        if (!(await this.use(groupId, ({ isIdle }) => isIdle))) continue
-        const emptySince = image.stored?.currentStateTimestampMs
-        const expired = committedPartitions(image).filter(({ topic, partition }) => {
-          const { commitTimestampMs } = image.offsets.get(topic)!.get(partition)!
-          return Math.max(emptySince ?? 0, commitTimestampMs) < before
-        })
-        const isAll = expired.length === committedPartitions(image).length && (emptySince ?? 0) < before
-        if (isAll) await this.deleteGroup(groupId).catch(ignoreInUse)
-        else await log.deleteOffsets(groupId, expired)
-      }
+      for (const groupId of log.images.keys()) await this.use(groupId, (group) => this.expire(group, before))
     }
+  }
+
+  /** All at once: what is committed after the look is not deleted. */
+  private async expire(group: LiveGroup, before: number): Promise<void> {
+    const { groupId, log, isIdle } = group
+    const image = log.images.get(groupId)
+    if (!isIdle || image === undefined) return
+    const emptySince = image.stored?.currentStateTimestampMs ?? 0
+    const committed = committedPartitions(image)
+    const expired = committed.filter(({ topic, partition }) => {
+      const { commitTimestampMs } = image.offsets.get(topic)!.get(partition)!
+      return Math.max(emptySince, commitTimestampMs) < before
+    })
+    if (expired.length < committed.length || emptySince >= before) return log.deleteOffsets(groupId, expired)
+    void group.delete()
+    this.drop(group)
+    await log.deleteGroup(groupId)
   }
 
   close(): void {
@@ -353,12 +359,6 @@ export class GroupCoordinator {
 
 function definedOf(options: GroupOptions | undefined): Partial<Required<GroupOptions>> {
   return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
-}
-
-/** Somebody has joined meanwhile, or it was deleted already: it has not expired. */
-function ignoreInUse(error: unknown): void {
-  const isInUse = error instanceof VarveError && ['NON_EMPTY_GROUP', 'GROUP_ID_NOT_FOUND'].includes(error.code)
-  if (!isInUse) throw error
 }
 
 /** The error for what names no group. */

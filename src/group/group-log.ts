@@ -36,8 +36,10 @@ interface Entry {
  * the order of the log.
  */
 export class GroupLog {
-  readonly images = new Map<string, GroupImage>()
+  images = new Map<string, GroupImage>()
   private cursor: PartitionCursor | null = null
+  /** Of segments, before what `cursor` has read. */
+  private exchanges = 0
   private replaying: Promise<void> = Promise.resolve()
   /** The last write; those before it are acknowledged, or fail, before it is. */
   private lastWrite: Promise<unknown> = Promise.resolve()
@@ -59,20 +61,24 @@ export class GroupLog {
 
   private async replayOn(): Promise<void> {
     const { partition } = this
-    // beside a writer that has recovered, the end may have moved back: what was read beyond it was never durable
-    if (this.cursor !== null && this.cursor.offset > partition.highWatermark) {
-      this.cursor = null
-      this.images.clear()
-    }
+    const { exchanges } = partition.log.exchange
+    // beside a writer that has recovered, the end may have moved back: what was read beyond it was never durable;
+    // and beside one that has compacted, deletions that were not read may be no more
+    const isVoid =
+      this.cursor !== null && (this.cursor.offset > partition.highWatermark || exchanges !== this.exchanges)
+    if (isVoid) this.cursor = null
+    this.exchanges = exchanges
+    const images = isVoid ? new Map<string, GroupImage>() : this.images
     const from = Math.max(this.cursor?.offset ?? 0, partition.log.logStartOffset)
     const cursor = new PartitionCursor(partition, from, partition.highWatermark)
     this.cursor = cursor
     try {
       do {
         for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
-          for (const { keyBytes, valueBytes } of batch) this.apply(keyBytes, valueBytes)
+          for (const { keyBytes, valueBytes } of batch) apply(images, keyBytes, valueBytes)
         }
       } while (await cursor.fill())
+      this.images = images
     } catch (error) {
       throw this.describeDamage(error)
     }
@@ -130,7 +136,7 @@ export class GroupLog {
     this.lastWrite = written
     await written
     // acknowledgements come in the order of the log, and nothing is awaited between one and its effect here
-    for (const { key, value } of entries) this.apply(key, value)
+    for (const { key, value } of entries) apply(this.images, key, value)
   }
 
   /** It may share a batch with others that are written now. */
@@ -148,22 +154,22 @@ export class GroupLog {
     }
     return writer.endBatch(call)
   }
+}
 
-  private apply(key: Buffer | null, value: Buffer | null): void {
-    // nobody writes such a record here, and no key names nothing
-    if (key === null) return
-    const record = decodeOffsetsRecord(key, value)
-    if (record.type === 'unknown') return
-    const image = this.images.get(record.groupId) ?? { offsets: new Map(), stored: null }
-    if (record.type === 'group') image.stored = record.stored
-    else if (record.committed === null) forgetOffset(image, record)
-    else {
-      const partitions = image.offsets.get(record.topic) ?? new Map<number, CommittedOffset>()
-      image.offsets.set(record.topic, partitions.set(record.partition, record.committed))
-    }
-    if (image.stored === null && image.offsets.size === 0) this.images.delete(record.groupId)
-    else this.images.set(record.groupId, image)
+function apply(images: Map<string, GroupImage>, key: Buffer | null, value: Buffer | null): void {
+  // nobody writes such a record here, and no key names nothing
+  if (key === null) return
+  const record = decodeOffsetsRecord(key, value)
+  if (record.type === 'unknown') return
+  const image = images.get(record.groupId) ?? { offsets: new Map(), stored: null }
+  if (record.type === 'group') image.stored = record.stored
+  else if (record.committed === null) forgetOffset(image, record)
+  else {
+    const partitions = image.offsets.get(record.topic) ?? new Map<number, CommittedOffset>()
+    image.offsets.set(record.topic, partitions.set(record.partition, record.committed))
   }
+  if (image.stored === null && image.offsets.size === 0) images.delete(record.groupId)
+  else images.set(record.groupId, image)
 }
 
 /** The partitions that a group has committed offsets of. */

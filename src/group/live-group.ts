@@ -33,6 +33,8 @@ export class LiveGroup {
   /** When the timer fires (monotonic ms), or Infinity when none is set. */
   private timerMs = Infinity
   private isClosed = false
+  /** Commits that are on their way to the log. */
+  private committing = 0
 
   constructor(
     readonly groupId: string,
@@ -78,16 +80,26 @@ export class LiveGroup {
     return answer
   }
 
+  /** Commits what may be: see {@link GroupLog.commit}. */
+  async commit(offsets: Parameters<GroupLog['commit']>[1]): Promise<void> {
+    this.committing++
+    try {
+      await this.log.commit(this.groupId, offsets)
+    } finally {
+      this.committing--
+    }
+  }
+
   /** Calls `listener` when the group starts to rebalance; returns a function that takes this back. */
   onRebalance(listener: () => void): () => void {
     this.watchers.add(listener)
     return () => void this.watchers.delete(listener)
   }
 
-  /** Whether nothing would be lost with it: no member, none on its way, nobody waits. */
+  /** Whether nothing would be lost with it: no member, none on its way, no commit either, nobody waits. */
   get isIdle(): boolean {
     const { state, members, pendingMembers, storing } = this.group
-    const isQuiet = state === 'Empty' || state === 'Dead'
+    const isQuiet = (state === 'Empty' || state === 'Dead') && this.committing === 0
     return (
       isQuiet && members.size === 0 && pendingMembers.size === 0 && storing.length === 0 && this.watchers.size === 0
     )

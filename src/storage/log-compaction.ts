@@ -64,16 +64,16 @@ const MAP_BYTES_PER_BYTE = 4
 const LEAST_MAP_BYTES = 64 * 1024
 
 /**
- * Finds what may be compacted: sealed segments that are durable, up to the first one that holds a record younger than the
- * lag. The active segment is never among them.
+ * Finds what may be compacted of some sealed segments, the log's first ones: up to the first one that holds a record younger
+ * than the lag.
  */
 export async function planCompaction(
   log: PartitionLog,
+  segments: readonly Segment[],
   { minCompactionLagMs }: Pick<CompactionConfig, 'minCompactionLagMs'>,
   nowMs: number,
 ): Promise<CompactionPlan> {
   const all = log.segments
-  const segments = log.durableSealed
   const { cleanedOffset } = log.exchange
   let [cleanBytes, dirtyBytes, count] = [0, 0, 0]
   for (; count < segments.length; count++) {
@@ -127,7 +127,7 @@ export class LogCompaction {
     let all: readonly Segment[] = []
     try {
       await log.exchange.prepare(this.context.store)
-      const { segments, endOffset, dirtyBytes } = await planCompaction(log, config, this.nowMs)
+      const { segments, endOffset, dirtyBytes } = await planCompaction(log, log.durableSealed, config, this.nowMs)
       if (segments.length === 0) return figures
       all = segments
       await this.learnKeys(segments, endOffset, dirtyBytes)

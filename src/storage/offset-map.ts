@@ -17,7 +17,7 @@ export class OffsetMap {
   private readonly slots: Uint32Array
   private readonly slotCount: number
   /** Keys, one after another, each behind its length. */
-  private readonly arena: Buffer
+  private arena: Buffer
   private arenaEnd = 0
   private readonly capacity: number
   private count = 0
@@ -37,12 +37,13 @@ export class OffsetMap {
   }
 
   /**
-   * Records that the latest offset of the key `bytes[start, end)` is `offset`, unless a later one is known.
+   * Records that the latest offset of the key `bytes[start, end)` is `offset`, unless a later one is known. The first key
+   * always fits in.
    *
    * @returns false when there is no room for another key; nothing has changed then
    */
   put(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
-    const { slots, arena, arenaEnd } = this
+    const { slots, arenaEnd } = this
     const hash = hashOf(bytes, start, end)
     const slot = this.find(hash, bytes, start, end)
     if (slots[slot + 1] !== 0) {
@@ -50,13 +51,17 @@ export class OffsetMap {
       return true
     }
     const keyAt = arenaEnd + LENGTH_BYTES
-    if (this.count === this.capacity || keyAt + end - start > arena.length) return false
+    const keyEnd = keyAt + end - start
+    // one that fits into no map of this size would be refused for ever, and with it all that come after it
+    if (this.count === 0 && keyEnd > this.arena.length) this.arena = Buffer.allocUnsafeSlow(keyEnd)
+    const { arena } = this
+    if (this.count === this.capacity || keyEnd > arena.length) return false
     arena.writeUInt32LE(end - start, arenaEnd)
     for (let at = keyAt, from = start; from < end;) arena[at++] = bytes[from++]
     slots[slot] = hash
     slots[slot + 1] = arenaEnd + 1
     this.setOffset(slot, offset)
-    this.arenaEnd = keyAt + end - start
+    this.arenaEnd = keyEnd
     this.count++
     return true
   }

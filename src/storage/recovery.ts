@@ -100,7 +100,7 @@ class LogRecovery {
   async run(): Promise<LogState> {
     const { context, segments } = this
     const { checkpoint, clean } = this.request
-    if (checkpoint !== null && !context.readOnly) await settleSwaps(context.storage, context.directory, checkpoint)
+    if (checkpoint !== null && !context.readOnly) await this.settleSwaps(checkpoint)
     const onDisk = await this.listSegments()
     const { sealed, scanned } = await this.classify(onDisk)
     for (const [baseOffset, sizeBytes] of sealed) segments.push(this.segment(baseOffset, sizeBytes))
@@ -140,6 +140,14 @@ class LogRecovery {
       exchanges: checkpoint?.exchanges ?? 0,
       rollFirst: this.rollFirst,
     }
+  }
+
+  private async settleSwaps(checkpoint: PartitionCheckpoint): Promise<void> {
+    const { storage, directory } = this.context
+    if (await settleSwaps(storage, directory, checkpoint)) return
+    const { baseOffset, endOffset } = checkpoint.swap!
+    const path = `${directory}/${segmentFileName(baseOffset, '.log', '.swap')}`
+    this.damageAt(path, 0, 'is missing or cut short; what it was to replace is left as it is', baseOffset, endOffset)
   }
 
   private segment(baseOffset: number, sizeBytes: number, trustIndexes = true): Segment {

@@ -3,7 +3,7 @@ import type { CleanedSegment } from './cleaned-segment.ts'
 import type { PartitionLog } from './partition-log.ts'
 import type { Segment } from './segment.ts'
 import { parseSegmentName, SEGMENT_SUFFIXES, segmentFileName } from './segment-name.ts'
-import { removeIfPresent, type Storage } from './storage.ts'
+import { removeIfPresent, unlessMissing, type Storage, type StorageFile } from './storage.ts'
 
 /**
  * Puts a segment that compaction has written in the place of those that it was made from, so that after any stop either
@@ -16,7 +16,7 @@ import { removeIfPresent, type Storage } from './storage.ts'
 export class SegmentExchange {
   /** Compaction has been over everything before it. */
   cleanedOffset: number
-  /** Exchanges so far, in the life of the log. */
+  /** Exchanges so far, in the life of the log; one that failed and may be listed counts twice, because it was undone. */
   private count: number
   /** The exchange that counts, and whose files may not all have their names. */
   private swap: SegmentSwap | null = null
@@ -93,6 +93,8 @@ export class SegmentExchange {
       await store()
     } catch (error) {
       this.doubtful.add(swap.baseOffset)
+      // a reader beside the writer may know it by its number: neither what stays nor what comes may have the same
+      this.count += 2
       await segment.retire()
       await release()
       throw error
@@ -161,13 +163,36 @@ async function completeSwap(
   await storage.syncDirectory(directory)
 }
 
+/** Whether the new segment is there, whole: if not, the old ones are all that is left. */
+async function holdsNew(storage: Storage, directory: string, checkpoint: PartitionCheckpoint): Promise<boolean> {
+  const { baseOffset } = checkpoint.swap!
+  const [, sizeBytes] = checkpoint.segments.find(([base]) => base === baseOffset) ?? []
+  // all of it lies before the log start
+  if (sizeBytes === undefined) return true
+  const path = `${directory}/${segmentFileName(baseOffset, '.log')}`
+  const open = unlessMissing(storage.openFile(`${path}.swap`, 'read'), () => storage.openFile(path, 'read'))
+  const file = await unlessMissing<StorageFile | null>(open, () => null)
+  try {
+    return (await file?.size()) === sizeBytes
+  } finally {
+    await file?.close()
+  }
+}
+
 /**
  * Ends what a stop has interrupted, by what the checkpoint says: completes the exchange that it lists, and takes away the
  * files of those that it does not, where the segments that they were made from are there.
+ *
+ * @returns false where the exchange cannot be completed, because what was to take the place of others is not there, whole
  */
-export async function settleSwaps(storage: Storage, directory: string, checkpoint: PartitionCheckpoint): Promise<void> {
+export async function settleSwaps(
+  storage: Storage,
+  directory: string,
+  checkpoint: PartitionCheckpoint,
+): Promise<boolean> {
   const entries = await storage.list(directory)
-  if (checkpoint.swap !== undefined) await completeSwap(storage, directory, checkpoint.swap)
+  const isComplete = checkpoint.swap === undefined || (await holdsNew(storage, directory, checkpoint))
+  if (checkpoint.swap !== undefined && isComplete) await completeSwap(storage, directory, checkpoint.swap)
   const names = new Set(entries.map(({ name }) => name))
   const known = new Set(checkpoint.segments.map(([baseOffset]) => baseOffset))
   for (const { name } of entries) {
@@ -183,4 +208,5 @@ export async function settleSwaps(storage: Storage, directory: string, checkpoin
     if (!known.has(baseOffset) || !names.has(segmentFileName(baseOffset, '.log'))) continue
     await removeIfPresent(storage, `${directory}/${name}`)
   }
+  return isComplete
 }

@@ -191,6 +191,25 @@ describe('for await', () => {
     await log.close()
   })
 
+  test('they are served in order also where some of them have to wait for the turn of others to be over', async () => {
+    const { clock, log } = await fakeLog(0)
+    await log.appendBatch(
+      ORDERS,
+      range(100).map((value) => ({ value, partition: 0 })),
+    )
+    const records = consumerOf(log)[Symbol.asyncIterator]()
+    await records.next()
+    const calls: Promise<IteratorResult<ConsumerRecord>>[] = []
+    for (let i = 0; i < 99; i++) {
+      if (i % 20 === 10) clock.advance(20)
+      calls.push(records.next())
+    }
+    const offsets = (await Promise.all(calls)).map(({ value }) => (value as ConsumerRecord).offset)
+    expect([0, ...offsets]).toEqual(range(100))
+    await records.return!()
+    await log.close()
+  })
+
   test('what the loop was at when it was left comes again, and not what came before', async () => {
     const log = await ordersLog(6)
     const consumer = consumerOf(log)

@@ -4,6 +4,7 @@ import type { Varve } from '../../src/client/varve.ts'
 import type { DumpedBatch } from '../../src/inspect/dump-log.ts'
 import { dumpFile } from '../../src/inspect/dump-file.ts'
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
+import { parseCheckpoint } from '../../src/storage/checkpoint.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { asWritten, findLoss, latestOf, readAll, SMALL, TOPIC, writeSome } from '../helpers/compacted-topic.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
@@ -17,6 +18,7 @@ import {
   namesIn,
   offsetsOf,
   openLog,
+  putFile,
   rejection,
   segmentPath,
 } from '../helpers/logs.ts'
@@ -197,9 +199,9 @@ describe(`of a compacted topic (VARVE_SEED=${random.seed})`, () => {
     await log.close()
   })
 
-  test('it happens by itself when enough of a partition is new, the dirtiest first', async () => {
+  test.each(['group', 'os'] as const)('it happens by itself when enough of a partition is new (%s)', async (flush) => {
     const clock = new FakeClock()
-    const log = await openLog({ clock, compactionCheckMs: 15_000 })
+    const log = await openLog({ clock, compactionCheckMs: 15_000, flush })
     await log.createTopic({ ...SMALL, minCleanableDirtyRatio: 0.5 })
     await writeSome(log, random, 60)
     const before = await startOffsets(log)
@@ -262,6 +264,26 @@ describe(`of a compacted topic (VARVE_SEED=${random.seed})`, () => {
     const active = Math.max(...(await namesIn(storage, `${DIRECTORY}/${TOPIC}-0`)).map((name) => parseInt(name) || 0))
     const below = written.filter(({ offset }) => offset < active)
     expect(found.filter(({ offset }) => offset < active)).toEqual(latestOf(below))
+    await log.close()
+  })
+
+  test('a key that is longer than what its compressed segment takes stops nothing that comes after it', async () => {
+    const log = await openLog({ compactionCheckMs: 2 ** 31 - 1 })
+    await log.createTopic({ ...SMALL, compressionType: 'gzip' })
+    const long = 'k'.repeat(100_000)
+    await appendSealed(log, [
+      { key: 'a', value: '1' },
+      { key: long, value: 'old' },
+      { key: long, value: 'new' },
+      { key: 'a', value: '2' },
+    ])
+    for (let i = 0; i < 4; i++) await log.compact(TOPIC)
+    expect((await readAll(log)).map(({ value }) => value!.slice(0, 3))).toEqual([
+      'new',
+      '2',
+      expect.any(String),
+      expect.any(String),
+    ])
     await log.close()
   })
 })
@@ -412,6 +434,46 @@ describe('while it goes on', () => {
   })
 })
 
+test('no two states of the segments that a checkpoint has told of have the same number of exchanges', async () => {
+  for (let nth = 0; nth < 8; nth++) {
+    const disk = new MemoryStorage()
+    const storage = new FaultyStorage(disk)
+    const log = await openLog({ storage, compactionCheckMs: 2 ** 31 - 1 })
+    await log.createTopic(SMALL)
+    await writeSome(log, random, 80)
+    const [partition] = log['engine'].topics.get(TOPIC)!.partitions
+    const end = partition.log.active.baseOffset
+    const images: MemoryStorage[] = []
+    const isStored = (kind: string, path: string) => {
+      if (kind !== 'sync' || !path.includes('checkpoint')) return false
+      images.push(disk.clone())
+      return true
+    }
+    let mayFail = true
+    const call = (kind: string, path: string) => isStored(kind, path) && images.length === nth + 1 && mayFail
+    storage.failAt({ call, code: 'EIO', sticky: true })
+    await log.compact(TOPIC).catch(() => {})
+    mayFail = false
+    await writeSome(log, random, 20)
+    await log.compact(TOPIC)
+    await log.close()
+    const told = new Map<number, string>()
+    for (const image of images) {
+      for (const path of [`${DIRECTORY}/checkpoint-a`, `${DIRECTORY}/checkpoint-b`]) {
+        const { partitions } = parseCheckpoint(await image.readFile(path), path)!.checkpoint
+        const topicKey = Object.keys(partitions).find((key) => !key.startsWith('__'))
+        const { exchanges = 0, segments } = partitions[topicKey!] ?? { segments: [] }
+        // a checkpoint from before all was written
+        if ((segments.at(-1)?.[0] ?? 0) < end) continue
+        const state = JSON.stringify(segments.filter(([baseOffset]) => baseOffset < end))
+        expect(told.get(exchanges) ?? state, `failure ${nth}`).toBe(state)
+        told.set(exchanges, state)
+      }
+    }
+    expect(told.size).toBeGreaterThan(1)
+  }
+})
+
 describe('damage', () => {
   async function compactedLog() {
     const storage = new MemoryStorage()
@@ -468,6 +530,36 @@ describe('damage', () => {
     }
     await log.close()
   })
+
+  test.each(['missing', 'cut short'])(
+    'of the new segment before the old ones are gone (%s): they stay',
+    async (how) => {
+      const disk = new MemoryStorage()
+      const storage = new FaultyStorage(disk)
+      const log = await openLog({ storage })
+      await log.createTopic(SMALL)
+      await writeSome(log, random, 80)
+      const swap = segmentPath(TOPIC, 0, 0, '.log') + '.swap'
+      storage.failAt({ call: (kind, path) => kind === 'rename' && path.endsWith('.swap'), code: 'EIO', sticky: true })
+      await rejection(log.compact(TOPIC))
+      const killed = disk.clone()
+      storage.clearFaults()
+      await log.close()
+      const content = await killed.readFile(swap)
+      await killed.removeFile(swap)
+      if (how === 'cut short') await putFile(killed, swap, content.subarray(0, -1))
+      const logs = async () =>
+        (await namesIn(killed, `${DIRECTORY}/${TOPIC}-0`)).filter((name) => name.endsWith('.log'))
+      const before = await logs()
+      const reopened = await openLog({ storage: killed })
+      expect(await logs()).toEqual(before)
+      expect(reopened.recovery.damage).toMatchObject([{ path: swap, offset: 0 }])
+      expect((await rejection(readAll(reopened))).code).toBe('CORRUPT_MESSAGE')
+      await reopened.close()
+      await (await openLog({ storage: killed })).close()
+      expect(await logs()).toEqual(before)
+    },
+  )
 
   test('a batch that is missing is damage, wherever it was', async () => {
     const { storage } = await compactedLog()

@@ -24,6 +24,10 @@ const OFFSETS = '__consumer_offsets'
 const PARTITION = offsetsPartitionFor(GROUP)
 const at = (partition: number, offset: number) => ({ topic: ORDERS, partition, offset })
 
+async function segmentsOf(log: Varve): Promise<{ sizeBytes: number }[]> {
+  return log['engine'].topics.get(OFFSETS)!.partitions.map(({ log: { sizeBytes } }) => ({ sizeBytes }))
+}
+
 /** What every loaded partition of committed offsets holds in memory, and what replaying it gives. */
 async function expectReplayed(log: Varve): Promise<void> {
   for (const loading of log['coordinator']['logs'].values()) {
@@ -165,6 +169,80 @@ describe('a reader beside the writer', () => {
     ]
     expect(await outcomesOf(refused)).toEqual(Array(4).fill('READ_ONLY'))
     await Promise.all([reader.close(), beside.close()])
+    await log.close()
+  })
+})
+
+describe('compaction', () => {
+  /** As if so many commits had been made that they fill segments. */
+  function makeSegmentsSmall(log: Varve): void {
+    const topic = log['engine'].topics.get(OFFSETS)!
+    const config = { ...topic.record.config, segmentBytes: 1_000, deleteRetentionMs: 1_000 }
+    topic.configure({ ...topic.record, config }, {})
+  }
+
+  const neighbour = Array.from({ length: 1_000 }, (_, i) => `neighbour-${i}`).find(
+    (groupId) => offsetsPartitionFor(groupId) === PARTITION,
+  )!
+
+  /** What a log holds of the groups, members and all. */
+  async function keptIn(storage: MemoryStorage): Promise<string> {
+    const reader = await openLog({ storage, readOnly: true })
+    await reader.listGroups()
+    const { images } = (await reader['coordinator']['logs'].get(PARTITION))!
+    await reader.close()
+    return JSON.stringify([...images].map(shown).sort())
+  }
+
+  test('goes on by itself, and leaves the latest of everything, for whoever reads it then', async () => {
+    const storage = new MemoryStorage()
+    const { log, clock } = await fakeLog(6, 2, { storage })
+    await commitAs(log, neighbour, 1)
+    makeSegmentsSmall(log)
+    const reader = await openLog({ storage, readOnly: true })
+    const consumer = consumerOf(log)
+    await take(consumer, 1)
+    for (let i = 0; i < 100; i++) {
+      await consumer.commit([at(0, i % 6), { ...at(1, (i + 1) % 7), metadata: `commit ${i}` }])
+      if (i % 30 === 0) expect(await committedBy(reader)).toEqual([i % 6, (i + 1) % 7])
+    }
+    const before = await keptIn(storage)
+    const [{ sizeBytes }] = await segmentsOf(log)
+    await clock.advanceSlowly(15_000)
+    await until(async () => (await segmentsOf(log))[0].sizeBytes < sizeBytes / 4, 'a compaction')
+    await idle(20)
+    expect(await keptIn(storage)).toBe(before)
+    await expectReplayed(log)
+    expect(await committedBy(reader)).toEqual([3, 2])
+    expect(await committedBy(reader, neighbour)).toEqual([1, null])
+    const killed = storage.clone()
+    await log.close()
+    await reader.close()
+    for (const disk of [killed, storage]) {
+      const again = await openLog({ storage: disk })
+      expect(again.recovery.damage).toEqual([])
+      expect(await committedBy(again)).toEqual([3, 2])
+      expect(await committedBy(again, neighbour)).toEqual([1, null])
+      await again.close()
+    }
+  })
+
+  test('of a deletion that a reader beside the writer has not seen yet: it sees that the group is gone', async () => {
+    const storage = new MemoryStorage()
+    const { log, clock } = await fakeLog(6, 2, { storage, compactionCheckMs: 2 ** 31 - 1 })
+    await commitAs(log, GROUP, 2)
+    makeSegmentsSmall(log)
+    const reader = await openLog({ storage, readOnly: true })
+    expect(await committedBy(reader)).toEqual([2, null])
+    await log.deleteGroup(GROUP)
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 20; i++) await commitAs(log, neighbour, i % 6)
+      await log.compact()
+      clock.advance(2_000)
+    }
+    expect((await reader.listGroups()).map(({ groupId }) => groupId)).toEqual([neighbour])
+    expect(await committedBy(reader, neighbour)).toEqual([1, null])
+    await reader.close()
     await log.close()
   })
 })
@@ -363,6 +441,26 @@ describe('offsetsRetentionMs', () => {
     await log.close()
     await run
     expect(clock.timerCount).toBe(0)
+  })
+
+  test('never takes a commit that is on its way', async () => {
+    const gate = new SyncGate()
+    gate.open()
+    const storage = new FaultyStorage(new MemoryStorage())
+    storage.syncGate = gate
+    const { log, clock } = await fakeLog(3, 2, { groups: retention, storage })
+    await commitAs(log, GROUP, 1)
+    await clock.advanceSlowly(86_400_000 - 600_000)
+    gate.close()
+    clock.advance(600_001)
+    const commit = commitAs(log, GROUP, 2)
+    await gate.arrived()
+    const expiry = log['coordinator'].expireOffsets()
+    await idle(5)
+    gate.open()
+    await Promise.all([commit, expiry])
+    expect(await committedBy(log)).toEqual([2, null])
+    await log.close()
   })
 
   test('is off by default: nothing is taken', async () => {
