@@ -10,6 +10,10 @@ export class AssignedPartition {
   processedOffset: number
   /** What this consumer knows to be committed. */
   committedOffset: number
+  /** Behind what was given out when a loop was left or a handler failed: it comes again, unless it is committed. */
+  leftOffset = -1
+  /** Counts how often it was moved. */
+  moves = 0
   /** Leader epoch of the last batch that was read, or -1. */
   leaderEpoch = -1
   /** It takes part: `onAssigned` has been told of it, and is done. */
@@ -62,7 +66,23 @@ export class AssignedPartition {
   moveTo(offset: number): void {
     this.readFrom(offset)
     this.processedOffset = offset
+    this.leftOffset = -1
+    this.moves += 1
     this.isMoved = this.isInterrupted = this.isClaimed
+  }
+
+  /** All before `offset` is processed. It may be further already, where that was committed by hand. */
+  advanceTo(offset: number): void {
+    this.processedOffset = Math.max(this.processedOffset, offset)
+  }
+
+  /** All before `offset` was committed by hand: what was given out of it does not come again. */
+  acknowledge(offset: number): void {
+    if (this.isMoved || offset <= this.processedOffset) return
+    if (this.isClaimed) return this.advanceTo(offset)
+    if (offset > this.leftOffset) return
+    this.advanceTo(offset)
+    this.readFrom(offset)
   }
 
   /** Tells whoever is at its records to stop at once. */

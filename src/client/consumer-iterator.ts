@@ -28,8 +28,8 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
 
   /** Begins a batch that was taken. */
   protected abstract begin(claim: Claim): void
-  /** What was given out last is processed. */
-  protected abstract settle(claim: Claim): void
+  /** The offset behind what was given out of what was taken, or null when nothing was. */
+  protected abstract givenOffset(claim: Claim): number | null
   /** The next item of what was taken, or null when it is used up. */
   protected abstract following(): T | null
   /** The first record of what was taken that was not given out. */
@@ -56,7 +56,10 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     if (claim !== null) {
       this.claim = null
       const { assigned } = claim
-      if (!assigned.isMoved) assigned.readFrom(assigned.processedOffset)
+      if (!assigned.isMoved) {
+        assigned.readFrom(assigned.processedOffset)
+        assigned.leftOffset = this.givenOffset(claim) ?? -1
+      }
       this.core.fetcher.release(assigned)
     }
     this.end()
@@ -95,6 +98,13 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     } finally {
       this.waiting--
     }
+  }
+
+  /** What was given out last is processed. */
+  private settle(claim: Claim): void {
+    const offset = this.givenOffset(claim)
+    if (offset !== null) claim.assigned.advanceTo(offset)
+    this.core.committer.request()
   }
 
   /** Gives back what was taken, and what is left of it. */
@@ -140,12 +150,11 @@ export class ConsumedRecords extends ClaimIterator<ConsumerRecord> {
     }
   }
 
-  protected settle({ assigned, batch }: Claim): void {
+  protected givenOffset({ batch }: Claim): number | null {
     const { records, index } = this
     // offsets at the end of a batch may have no record any more
-    if (index === records.length) assigned.processedOffset = batch.lastOffset + 1
-    else if (index > 0) assigned.processedOffset = records[index - 1].offset + 1
-    this.core.committer.request()
+    if (index === records.length) return batch.lastOffset + 1
+    return index > 0 ? records[index - 1].offset + 1 : null
   }
 
   protected following(): ConsumerRecord | null {
@@ -165,9 +174,8 @@ export class ConsumedBatches extends ClaimIterator<RecordBatch> {
     this.batch = batch
   }
 
-  protected settle({ assigned, batch }: Claim): void {
-    if (this.batch === null) assigned.processedOffset = batch.lastOffset + 1
-    this.core.committer.request()
+  protected givenOffset({ batch }: Claim): number | null {
+    return this.batch === null ? batch.lastOffset + 1 : null
   }
 
   protected following(): RecordBatch | null {

@@ -83,7 +83,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
 
   /**
    * Records, one by one; waits for more at the end, until the consumer is closed. Nothing is committed but by `commit`, or
-   * with `autoCommit`. Where the loop is left, the record that it was at comes again.
+   * with `autoCommit`. Where the loop is left, the record that it was at comes again if it is not committed.
    *
    * @throws VarveError CORRUPT_MESSAGE and what else reading throws; what makes it impossible to be a member of the group
    */
@@ -146,7 +146,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
       const known = offsets.get(key)
       if (known === undefined || known.offset < position.offset) offsets.set(key, position)
     }
-    if (offsets.size > 0) await this.core.committer.commit([...offsets.values()])
+    if (offsets.size > 0) await this.core.committer.commitByHand([...offsets.values()])
   }
 
   /** The partitions that are this consumer's now. */

@@ -111,7 +111,8 @@ export class Fetcher {
 
   /** Gives a partition back; `rest`: what was taken of it and is not processed, to be handed out again. */
   release(assigned: AssignedPartition, rest: ConsumerRecord | null = null): void {
-    if (rest !== null && !assigned.isMoved) assigned.readFrom(rest.offset)
+    // what was committed by hand does not come again
+    if (rest !== null && !assigned.isMoved) assigned.readFrom(Math.max(rest.offset, assigned.processedOffset))
     assigned.isClaimed = false
     assigned.isMoved = false
     assigned.isInterrupted = assigned.isRevoked

@@ -55,6 +55,17 @@ export class OffsetCommitter {
     return flushed
   }
 
+  /** Commits what somebody says is processed, whatever has been given out: no other commit takes that back by itself. */
+  async commitByHand(offsets: readonly OffsetCommit[]): Promise<void> {
+    const moves = offsets.map(({ topic, partition }) => this.fetcher.find(topic, partition)?.moves)
+    await this.commit(offsets)
+    for (const [i, { topic, partition, offset }] of offsets.entries()) {
+      const assigned = this.fetcher.find(topic, partition)
+      // it may have been moved meanwhile
+      if (assigned?.moves === moves[i]) assigned?.acknowledge(offset)
+    }
+  }
+
   /** Commits these offsets and waits out a rebalance. */
   async commit(offsets: readonly OffsetCommit[]): Promise<void> {
     const { coordinator, settings } = this

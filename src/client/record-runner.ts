@@ -81,15 +81,18 @@ export class RecordRunner {
         if (isThenable(result)) await result
         rest = null
         if (assigned.isMoved || assigned.isLost) continue
-        assigned.processedOffset = record.offset + 1
+        assigned.advanceTo(record.offset + 1)
         committer.request()
       }
       // offsets at the end of a batch may have no record any more
-      if (!assigned.isMoved && !assigned.isLost) assigned.processedOffset = batch.lastOffset + 1
+      if (!assigned.isMoved && !assigned.isLost) assigned.advanceTo(batch.lastOffset + 1)
     } catch (error) {
       // it was told to stop, and whatever came of it is in vain
       if (context.signal.aborted) return
-      if (rest !== null) throw handlerFailed(rest, error)
+      if (rest !== null) {
+        if (!assigned.isMoved) assigned.leftOffset = rest.offset + 1
+        throw handlerFailed(rest, error, assigned.processedOffset > rest.offset)
+      }
       // a batch that cannot be decoded is not passed over in silence
       if (!assigned.isMoved) assigned.readFrom(assigned.processedOffset)
       throw error
@@ -103,10 +106,11 @@ function isThenable(value: unknown): boolean {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
-function handlerFailed({ topic, partition, offset }: ConsumerRecord, cause: unknown): VarveError {
+function handlerFailed(record: ConsumerRecord, cause: unknown, isCommitted: boolean): VarveError {
+  const { topic, partition, offset } = record
   const reason = cause instanceof Error ? cause.message : String(cause)
   const message =
     `the handler failed at offset ${offset} of ${topic}-${partition}: ${reason}; what came before is committed, ` +
-    'and this record comes again when you run again'
+    (isCommitted ? 'and so is this record' : 'and this record comes again when you run again')
   return new VarveError('HANDLER_FAILED', message, { details: { topic, partition, offset }, cause })
 }

@@ -239,11 +239,11 @@ describe('batches', () => {
     const sizes: number[] = []
     for await (const batch of consumer.batches()) {
       sizes.push(batch.records().length)
-      await consumer.commit(batch)
       if (sizes.length === 2) break
+      await consumer.commit(batch)
     }
     expect(sizes).toEqual([3, 2])
-    expect(await committedBy(log)).toEqual([5])
+    expect(await committedBy(log)).toEqual([3])
     const again: number[] = []
     for await (const batch of consumer.batches()) {
       again.push(batch.baseOffset)
