@@ -25,7 +25,7 @@ export interface PartitionLag extends TopicPartition {
   committed: number | null
   /** The partition's high watermark. */
   end: number
-  /** Offsets from the committed one, or where the partition begins, to the end. Those that compaction has taken count too. */
+  /** Offsets from the committed one, or where the partition begins, to the last record. Those without a record count too. */
   lag: number
 }
 
@@ -92,7 +92,7 @@ export class GroupAdmin {
         metadata: committed?.metadata ?? '',
         commitTimestamp: committed?.commitTimestampMs ?? null,
         owner: owners.get(keyOf(where)) ?? null,
-        oldestTimestamp: lag.lag === 0 ? null : await this.timestampAt(where, lag.end - lag.lag),
+        oldestTimestamp: lag.lag === 0 ? null : await this.timestampAt(where, committed?.offset ?? 0),
       }
     })
     const { generation, protocol: assignor } = snapshot
@@ -172,12 +172,15 @@ export class GroupAdmin {
   private lagOf({ topic, partition }: TopicPartition, committed: CommittedOffset | undefined): PartitionLag {
     const found = this.find({ topic, partition })!
     const { highWatermark: end, log } = found
-    const next = Math.min(Math.max(committed?.offset ?? 0, log.logStartOffset), end)
-    return { topic, partition, committed: committed?.offset ?? null, end, lag: end - next }
+    const next = Math.max(committed?.offset ?? 0, log.logStartOffset)
+    // offsets that a recovery has skipped at the end hold nothing to wait for
+    const lag = Math.max(Math.min(end, log.contentEndOffset) - next, 0)
+    return { topic, partition, committed: committed?.offset ?? null, end, lag }
   }
 
   private async timestampAt(where: TopicPartition, offset: number): Promise<number | null> {
-    const cursor = new PartitionCursor(this.find(where)!, offset, Infinity)
+    const partition = this.find(where)!
+    const cursor = new PartitionCursor(partition, Math.max(offset, partition.log.logStartOffset), Infinity)
     while (await cursor.fill()) {
       for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
         const [record] = batch.records(1)

@@ -75,7 +75,7 @@ export class Varve implements AsyncDisposable {
    */
   async createTopic(options: CreateTopicOptions): Promise<TopicDescription> {
     // one of that name that was deleted may have left offsets, if a stop came between
-    if (isNamed(options)) await this.coordinator.forgetTopic(options.name)
+    if (isNamed(options) && this.coordinator.keepsOffsets) await this.coordinator.forgetTopic(options.name)
     return describe(await this.admin.create(options))
   }
 
@@ -86,7 +86,7 @@ export class Varve implements AsyncDisposable {
    * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION when a directory is missing, TOPIC_ALREADY_EXISTS
    */
   async adoptTopic(options: AdoptTopicOptions): Promise<TopicDescription> {
-    if (isNamed(options)) await this.coordinator.forgetTopic(options.name)
+    if (isNamed(options) && this.coordinator.keepsOffsets) await this.coordinator.forgetTopic(options.name)
     return describe(await this.admin.adopt(options))
   }
 
@@ -339,7 +339,9 @@ export class Varve implements AsyncDisposable {
   }
 
   private async shutDown(): Promise<void> {
-    const closed = await Promise.allSettled([...this.consumers].map((consumer) => consumer.close()))
+    // their last commits need the log; where there are none, every call fails from this moment on
+    const consumers = [...this.consumers].map((consumer) => consumer.close())
+    const closed = consumers.length === 0 ? [] : await Promise.allSettled(consumers)
     this.coordinator.close()
     await this.engine.close()
     for (const result of closed) if (result.status === 'rejected') throw result.reason

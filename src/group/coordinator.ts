@@ -149,6 +149,11 @@ export class GroupCoordinator {
     }
   }
 
+  /** Whether anything was ever committed, or kept of a group. */
+  get keepsOffsets(): boolean {
+    return this.engine.topics.has(OFFSETS_TOPIC)
+  }
+
   /** What is kept of a group, as it is now; undefined for a group that nothing is kept of. */
   async image(groupId: string): Promise<GroupImage | undefined> {
     const log = await this.groupLog(offsetsPartitionFor(groupId), 'if there')

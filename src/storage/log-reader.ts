@@ -59,7 +59,8 @@ export class LogReader {
    * @param previous the slice that ended at `offset`, which saves the look-up
    */
   async read(offset: number, maxBytes: number, endOffset: number, previous?: LogSlice): Promise<LogSlice> {
-    const { segments } = this.log
+    // as it is now: what is appended meanwhile may stand behind offsets that were reserved and never used
+    const { segments, contentEndOffset } = this.log
     let index = previous === undefined ? -1 : segments.indexOf(previous.segment)
     let position = previous === undefined ? 0 : previous.position + previous.length
     if (index < 0) {
@@ -76,7 +77,7 @@ export class LogReader {
         if (slice.length > 0 || slice.fault !== null || slice.nextOffset >= endOffset) return slice
         if (index + 1 < segments.length) continue
         // offsets that were reserved and never used end the log; any others should be here
-        if (slice.nextOffset < Math.min(this.log.contentEndOffset, endOffset)) return { ...slice, fault: 'incomplete' }
+        if (slice.nextOffset < Math.min(contentEndOffset, endOffset)) return { ...slice, fault: 'incomplete' }
         // a log that lags behind, in a reader beside the writer, ends where it ends
         return { ...slice, nextOffset: Math.min(endOffset, this.log.logEndOffset) }
       } catch (error) {

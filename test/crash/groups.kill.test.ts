@@ -83,7 +83,8 @@ async function drain(directory: string, witness: Witness): Promise<void> {
     return offset >= (witness.committed.get(partition) ?? 0)
   }).length
   const repeatedBefore = witness.repeated
-  const left = new Map(lag.filter((each) => each.lag > 0).map(({ partition, end }) => [partition, end]))
+  const behind = lag.filter((each) => each.lag > 0)
+  const left = new Map(behind.map(({ partition, committed, lag }) => [partition, (committed ?? 0) + lag]))
   if (left.size > 0) {
     const consumer = log.consumer({ groupId: 'g', topics: ['t'] })
     for await (const { partition, offset } of consumer) {

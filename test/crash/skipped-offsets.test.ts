@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { GatedReads } from '../helpers/gated-reads.ts'
 import { idle, openLog, recordsOf, valuesOf } from '../helpers/logs.ts'
 import { SyncGate } from '../helpers/sync-gate.ts'
 
@@ -56,5 +57,28 @@ test('a reader that goes on from where it stopped before the power cut finds wha
   const epochs: number[] = []
   for await (const batch of log.readBatches('t')) epochs.push(batch.leaderEpoch)
   expect(epochs).toEqual([1, 1])
+  await log.close()
+})
+
+test('a read under way when the first record behind them is appended does not take them for damage', async () => {
+  const disk = new MemoryStorage()
+  const before = await openLog({ storage: disk })
+  await before.createTopic({ name: 't', flush: 'os', valueCodec: 'string' })
+  await before.append('t', { value: 'a' })
+  await before.flush()
+  await before.append('t', { value: 'lost' })
+  const storage = new GatedReads(disk.crash())
+  const log = await openLog({ storage })
+  const records = log.read('t', { from: 0, follow: true })
+  expect((await records.next()).value).toMatchObject({ offset: 0, value: 'a' })
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  storage.gate = (path, kind) => (kind === 'read' && path.includes('/t-0/') ? opened : undefined)
+  const next = records.next()
+  await idle()
+  const { offset } = await log.append('t', { value: 'b' })
+  expect(offset).toBeGreaterThan(1)
+  open()
+  expect((await next).value).toMatchObject({ offset, value: 'b' })
   await log.close()
 })
