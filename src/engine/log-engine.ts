@@ -237,6 +237,22 @@ export class LogEngine {
     }
   }
 
+  /** Looks into a partition; in a read-only log again where the writer has changed meanwhile what was looked at. */
+  async lookAt<T>(partition: Partition, look: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const { exchange, logStartOffset } = partition.log
+      const { exchanges } = exchange
+      try {
+        return await look()
+      } catch (error) {
+        if (!this.readOnly) throw error
+        await this.refresh([partition])
+        const { log } = partition
+        if (log.exchange.exchanges === exchanges && log.logStartOffset === logStartOffset) throw error
+      }
+    }
+  }
+
   /** @throws VarveError UNKNOWN_TOPIC_OR_PARTITION, CLOSED */
   topic(name: string): Topic {
     const topic = this.topics.get(name)
