@@ -57,7 +57,7 @@ export class LogEngine {
     this.checkpointer = checkpointer
     this.maintenance = new Maintenance(this, options)
     this.opener = new PartitionOpener(
-      { storage, clock, pending, checkpointer, root: directory, readOnly: this.readOnly },
+      { storage, clock, pending, checkpointer, files, root: directory, readOnly: this.readOnly },
       loaded,
     )
   }
@@ -118,7 +118,7 @@ export class LogEngine {
 
   /** The checkpoint that another process has written last. */
   private loadCheckpoint(): Promise<LoadedCheckpoint> {
-    return new CheckpointFiles(this.storage, this.directory).load()
+    return this.files.reload()
   }
 
   private async start(started: number): Promise<void> {
