@@ -142,25 +142,12 @@ export class BatchReader {
 
   private async resolve(partition: Partition, place: ReadPosition): Promise<number> {
     if (typeof place === 'string') return this.edge(partition, place)
-    if (typeof place === 'object') return this.offsetForTimestamp(partition, place.timestamp)
+    if (typeof place === 'object')
+      return this.engine.lookAt(partition, () => offsetForTimestamp(partition, place.timestamp))
     const { onOutOfRange = 'error' } = this.options
     if (place >= partition.log.logStartOffset && place <= partition.highWatermark) return place
     if (onOutOfRange === 'error') partition.checkRange(place)
     return this.edge(partition, onOutOfRange as 'earliest' | 'latest')
-  }
-
-  private async offsetForTimestamp(partition: Partition, timestamp: number): Promise<number> {
-    for (;;) {
-      const { exchanges } = partition.log.exchange
-      try {
-        return await offsetForTimestamp(partition, timestamp)
-      } catch (error) {
-        if (!this.engine.readOnly) throw error
-        // the writer may have compacted what was looked at
-        await this.engine.refresh([partition])
-        if (partition.log.exchange.exchanges === exchanges) throw error
-      }
-    }
   }
 
   private edge(partition: Partition, place: 'earliest' | 'latest'): number {

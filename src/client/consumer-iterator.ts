@@ -13,6 +13,9 @@ const DONE: IteratorResult<never> = { value: undefined, done: true }
 abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
   protected claim: Claim | null = null
   private isEnded = false
+  /** Aborts when the consumer ends, and when the loop is left: nobody waits any more. */
+  private readonly stop = new AbortController()
+  private readonly onConsumerEnd = () => this.stop.abort()
   private readonly turns: Turns
   private last: Promise<unknown> = Promise.resolve()
   /** Calls of `next` that wait: whatever comes after them has to wait too. */
@@ -24,6 +27,7 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
     private readonly onEnd: () => void,
   ) {
     this.turns = new Turns(core.engine.clock)
+    core.ended.signal.addEventListener('abort', this.onConsumerEnd)
   }
 
   /** Begins a batch that was taken. */
@@ -73,7 +77,7 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
   private async advance(): Promise<IteratorResult<T>> {
     const { core, turns } = this
     const { clock } = core.engine
-    const { signal } = core.ended
+    const { signal } = this.stop
     try {
       for (;;) {
         if (turns.isOver) await turns.next()
@@ -83,8 +87,9 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
         this.giveBack()
         core.lastPollMs = clock.monotonicMs()
         const claim = await core.fetcher.next(signal)
-        if (claim === null || signal.aborted || this.isEnded) {
+        if (claim === null || signal.aborted) {
           if (claim !== null) this.putBack(claim)
+          if (this.isEnded) return DONE
           core.throwIfFailed()
           this.end()
           return DONE
@@ -127,6 +132,8 @@ abstract class ClaimIterator<T> implements AsyncIterableIterator<T> {
   private end(): void {
     if (this.isEnded) return
     this.isEnded = true
+    this.core.ended.signal.removeEventListener('abort', this.onConsumerEnd)
+    this.stop.abort()
     this.onEnd()
   }
 }

@@ -180,14 +180,16 @@ export class GroupAdmin {
 
   private async timestampAt(where: TopicPartition, offset: number): Promise<number | null> {
     const partition = this.find(where)!
-    const cursor = new PartitionCursor(partition, Math.max(offset, partition.log.logStartOffset), Infinity)
-    while (await cursor.fill()) {
-      for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
-        const [record] = batch.records(1)
-        if (record !== undefined) return record.timestamp
+    return this.engine.lookAt(partition, async () => {
+      const cursor = new PartitionCursor(partition, Math.max(offset, partition.log.logStartOffset), Infinity)
+      while (await cursor.fill()) {
+        for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
+          const [record] = batch.records(1)
+          if (record !== undefined) return record.timestamp
+        }
       }
-    }
-    return null
+      return null
+    })
   }
 
   private find({ topic, partition }: TopicPartition): Partition | undefined {

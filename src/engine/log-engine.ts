@@ -58,7 +58,7 @@ export class LogEngine {
     this.checkpointer = checkpointer
     this.maintenance = new Maintenance(this, options)
     this.opener = new PartitionOpener(
-      { storage, clock, pending, checkpointer, root: directory, readOnly: this.readOnly },
+      { storage, clock, pending, checkpointer, files, root: directory, readOnly: this.readOnly },
       loaded,
     )
   }
@@ -119,7 +119,7 @@ export class LogEngine {
 
   /** The checkpoint that another process has written last. */
   private loadCheckpoint(): Promise<LoadedCheckpoint> {
-    return new CheckpointFiles(this.storage, this.directory).load()
+    return this.files.reload()
   }
 
   private async start(started: number): Promise<void> {
@@ -235,6 +235,22 @@ export class LogEngine {
         await partition.writer.runTask(() => this.opener.refresh(partition, key, checkpoint))
         return true
       }, REFRESH_ATTEMPTS)
+    }
+  }
+
+  /** Looks into a partition; in a read-only log again where the writer has changed meanwhile what was looked at. */
+  async lookAt<T>(partition: Partition, look: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const { exchange, logStartOffset } = partition.log
+      const { exchanges } = exchange
+      try {
+        return await look()
+      } catch (error) {
+        if (!this.readOnly) throw error
+        await this.refresh([partition])
+        const { log } = partition
+        if (log.exchange.exchanges === exchanges && log.logStartOffset === logStartOffset) throw error
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import { BufferPool } from '../codec/buffer-pool.ts'
 import type { RecordContext } from '../codec/record.ts'
 import type { Clock } from '../environment.ts'
-import { CheckpointFiles, type Checkpoint, type LoadedCheckpoint } from '../storage/checkpoint.ts'
+import type { Checkpoint, CheckpointFiles, LoadedCheckpoint } from '../storage/checkpoint.ts'
 import { VarveError } from '../errors.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
@@ -42,6 +42,7 @@ export interface OpenerContext {
   clock: Clock
   pending: PendingBytes
   checkpointer: Checkpointer
+  files: CheckpointFiles
   /** Directory of the log. */
   root: string
   readOnly: boolean
@@ -156,8 +157,7 @@ export class PartitionOpener {
 
   /** What the process that writes has stored last; null without a checkpoint. */
   private async loadCheckpoint(): Promise<Checkpoint | null> {
-    const { storage, root } = this.context
-    return (await new CheckpointFiles(storage, root).load()).checkpoint
+    return (await this.context.files.reload()).checkpoint
   }
 
   /** Of a partition that the checkpoint does not know any more, or not yet, or that is not what it should be. */

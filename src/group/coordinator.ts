@@ -4,7 +4,7 @@ import type { LogEngine } from '../engine/log-engine.ts'
 import type { GroupOptions } from '../engine/open-options.ts'
 import { TopicAdmin, type CreateTopicOptions } from '../engine/topic-admin.ts'
 import type { TopicPartition } from './assignors/assignor.ts'
-import { committedPartitions, GroupLog, type GroupImage } from './group-log.ts'
+import { committedPartitions, GroupLog, isDamage, type GroupImage } from './group-log.ts'
 import type {
   GroupLimits,
   JoinRequest,
@@ -243,10 +243,7 @@ export class GroupCoordinator {
   async isDamaged({ topic, partition }: TopicPartition): Promise<boolean> {
     if (topic !== OFFSETS_TOPIC) return false
     const loading = this.groupLog(partition, 'if there')
-    return loading.then(
-      () => false,
-      (error: unknown) => error instanceof VarveError && error.code !== 'CLOSED',
-    )
+    return loading.then(() => false, isDamage)
   }
 
   /** Deletes the offsets that have outlived their retention: only of groups without members, for as long as they have none. */
@@ -340,14 +337,8 @@ export class GroupCoordinator {
     }
     const log = await loading
     if (!engine.readOnly) return log
-    try {
-      await engine.refresh([log.partition])
-      await log.replay()
-    } catch (error) {
-      // the writer may mend it
-      this.logs.delete(index)
-      throw error
-    }
+    await engine.refresh([log.partition])
+    await engine.lookAt(log.partition, () => log.replay())
     return log
   }
 
@@ -357,7 +348,7 @@ export class GroupCoordinator {
       ? engine.topic(OFFSETS_TOPIC).partition(index)
       : await this.admin.internalPartition(OFFSETS_SPEC, index)
     const log = new GroupLog(partition, engine.clock)
-    await log.replay()
+    await engine.lookAt(partition, () => log.replay())
     return log
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../environment.ts'
-import { VarveError } from '../errors.ts'
+import { VarveError, type ErrorCode } from '../errors.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
 import { PartitionCursor } from '../engine/partition-cursor.ts'
 import type { Partition } from '../engine/partition.ts'
@@ -27,6 +27,8 @@ interface Entry {
   /** Null: a tombstone. */
   value: Buffer | null
 }
+
+const DAMAGE: readonly ErrorCode[] = ['CORRUPT_MESSAGE', 'INVALID_RECORD', 'UNSUPPORTED_FOR_MESSAGE_FORMAT']
 
 /**
  * One partition of `__consumer_offsets`, and what replaying it gives: committed offsets, and the last stable state of each
@@ -56,36 +58,36 @@ export class GroupLog {
    */
   replay(): Promise<void> {
     // one after another: of two at a time the one that is behind would bring back what the other has replaced
-    return (this.replaying = this.replaying.then(() => this.replayOn()))
+    return (this.replaying = this.replaying.catch(() => {}).then(() => this.replayOn()))
   }
 
   private async replayOn(): Promise<void> {
-    const { partition } = this
-    const { exchanges } = partition.log.exchange
+    const { partition, cursor: last } = this
+    const { highWatermark, log } = partition
+    const { exchanges } = log.exchange
     // beside a writer that has recovered, the end may have moved back: what was read beyond it was never durable;
     // and beside one that has compacted, deletions that were not read may be no more
-    const isVoid =
-      this.cursor !== null && (this.cursor.offset > partition.highWatermark || exchanges !== this.exchanges)
-    if (isVoid) this.cursor = null
+    const goesOn = last !== null && last.offset <= highWatermark && exchanges === this.exchanges
+    const images = goesOn ? this.images : new Map<string, GroupImage>()
+    const cursor = new PartitionCursor(partition, Math.max(goesOn ? last.offset : 0, log.logStartOffset), highWatermark)
+    this.cursor = null
     this.exchanges = exchanges
-    const images = isVoid ? new Map<string, GroupImage>() : this.images
-    const from = Math.max(this.cursor?.offset ?? 0, partition.log.logStartOffset)
-    const cursor = new PartitionCursor(partition, from, partition.highWatermark)
-    this.cursor = cursor
     try {
       do {
         for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
           for (const { keyBytes, valueBytes } of batch) apply(images, keyBytes, valueBytes)
         }
       } while (await cursor.fill())
-      this.images = images
     } catch (error) {
-      throw this.describeDamage(error)
+      throw this.describe(error)
     }
+    this.images = images
+    this.cursor = cursor
   }
 
-  private describeDamage(error: unknown): VarveError {
-    if (!(error instanceof VarveError)) throw error
+  /** What cannot be read now says nothing of damage. */
+  private describe(error: unknown): unknown {
+    if (!isDamage(error)) return error
     const { log, partition, topic, highWatermark } = this.partition
     const beforeOffset = error.details.nextOffset ?? highWatermark
     const message =
@@ -170,6 +172,11 @@ function apply(images: Map<string, GroupImage>, key: Buffer | null, value: Buffe
   }
   if (image.stored === null && image.offsets.size === 0) images.delete(record.groupId)
   else images.set(record.groupId, image)
+}
+
+/** Whether an error says that what is stored is not what was written. */
+export function isDamage(error: unknown): error is VarveError {
+  return error instanceof VarveError && DAMAGE.includes(error.code)
 }
 
 /** The partitions that a group has committed offsets of. */

@@ -1,6 +1,6 @@
 import { crc32c } from '../codec/checksum.ts'
 import { VarveError } from '../errors.ts'
-import { openOrCreate, unlessMissing, writeFully, type Storage, type StorageFile } from './storage.ts'
+import { openOrCreate, readFully, unlessMissing, writeFully, type Storage, type StorageFile } from './storage.ts'
 
 /** From which offset on a leader epoch holds. */
 export interface EpochStart {
@@ -62,6 +62,8 @@ const FORMAT_VERSION = 1
 export const CHECKPOINT_FILES = ['checkpoint-a', 'checkpoint-b'] as const
 const BLOCK_BYTES = 4096
 const NO_CRC = '00000000'
+/** At least the first line of a file, with sequence and CRC. */
+const HEAD_BYTES = 64
 
 /**
  * The durable watermarks of a directory, in two files that are written in turn, in place.
@@ -75,6 +77,8 @@ export class CheckpointFiles {
   private readonly files: (StorageFile | null)[] = [null, null]
   private readonly sizes = [0, 0]
   private sequence = 0
+  /** What `reload` has found last, and the first lines of both files before that. */
+  private last: { heads: string; loaded: LoadedCheckpoint } | null = null
 
   constructor(
     private readonly storage: Storage,
@@ -106,6 +110,28 @@ export class CheckpointFiles {
       checkpoint: newest?.checkpoint ?? null,
       sequence: this.sequence,
       damaged: damaged.filter((path) => path !== `${this.directory}/${created}`),
+    }
+  }
+
+  /** What another process has written by now. The files are read whole only where their first lines have changed. */
+  async reload(): Promise<LoadedCheckpoint> {
+    const heads = `${await this.headOf(CHECKPOINT_FILES[0])}${await this.headOf(CHECKPOINT_FILES[1])}`
+    if (this.last?.heads === heads) return this.last.loaded
+    const loaded = await this.load()
+    // one that seems damaged may be one that is being written
+    this.last = loaded.damaged.length === 0 ? { heads, loaded } : null
+    return loaded
+  }
+
+  private async headOf(name: string): Promise<string> {
+    const opened = this.storage.openFile(`${this.directory}/${name}`, 'read')
+    const file = await unlessMissing<StorageFile | null>(opened, () => null)
+    if (file === null) return ''
+    try {
+      const head = Buffer.alloc(HEAD_BYTES)
+      return head.toString('latin1', 0, await readFully(file, head, 0))
+    } finally {
+      await file.close()
     }
   }
 

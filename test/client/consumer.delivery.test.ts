@@ -181,11 +181,11 @@ describe('for await', () => {
     const waiting = [records.next(), records.next()]
     await idle(20)
     await records.return!()
-    await appendEach(log, 2)
     expect(await Promise.all(waiting)).toEqual([
       { value: undefined, done: true },
       { value: undefined, done: true },
     ])
+    await appendEach(log, 2)
     // what came when nobody wanted it any more comes again
     expect(await take(consumer, 2)).toEqual(['0/3', '0/4'])
     await log.close()

@@ -1,5 +1,6 @@
 /** Compaction as a program sees it: what stays, what goes, and when. */
 import { describe, expect, test, vi } from 'vitest'
+import type { Consumer } from '../../src/client/consumer.ts'
 import type { Varve } from '../../src/client/varve.ts'
 import type { DumpedBatch } from '../../src/inspect/dump-log.ts'
 import { dumpFile } from '../../src/inspect/dump-file.ts'
@@ -407,6 +408,42 @@ describe('while it goes on', () => {
       expect(slow.openFiles).toBe(0)
     },
   )
+
+  test('consumers of a group come and go undisturbed: every record that stays, once, in order', async () => {
+    const slow = new GatedReads(new MemoryStorage())
+    slow.gate = () => (random.chance(0.3) ? idle(random.below(6)) : undefined)
+    const log = await openLog({ storage: slow })
+    await log.createTopic({ ...SMALL, segmentBytes: random.pick([200, 700, 2000]) })
+    const written = await writeSome(log, random, 200, { keys: 30 })
+    const seen: number[] = []
+    const members: { consumer: Consumer; run: Promise<void> }[] = []
+    const join = () => {
+      const consumer = log.consumer({ groupId: 'group', topics: [TOPIC], commitIntervalMs: random.below(3) })
+      const run = consumer.run(async ({ offset }) => {
+        seen.push(offset)
+        if (random.chance(0.1)) await idle(random.below(4))
+      })
+      members.push({ consumer, run })
+    }
+    const leave = async ({ consumer, run }: (typeof members)[number]) =>
+      void (await Promise.all([consumer.close(), run]))
+    join()
+    for (let round = 0; round < 30; round++) {
+      await writeSome(log, random, 20, { keys: 30, into: written })
+      await Promise.all([log.compact(TOPIC), idle(random.below(10))])
+      if (random.chance(0.2)) join()
+      if (random.chance(0.2) && members.length > 1) await leave(members.shift()!)
+    }
+    await vi.waitFor(() => expect(seen.at(-1)).toBe(written.at(-1)!.offset), { timeout: 20_000 })
+    await Promise.all(members.map(leave))
+    expect(
+      seen.every((offset, i) => i === 0 || offset > seen[i - 1]),
+      `seed ${random.seed}`,
+    ).toBe(true)
+    expect(latestOf(written).filter(({ offset }) => !seen.includes(offset))).toEqual([])
+    expect((await log.lag('group'))[0].lag).toBe(0)
+    await log.close()
+  }, 60_000)
 
   test('a deleted topic is gone at once, and a close ends it with CLOSED', async () => {
     const storage = new MemoryStorage()

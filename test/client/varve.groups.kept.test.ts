@@ -18,8 +18,11 @@ import {
 } from '../helpers/consuming.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { changeFile, DIRECTORY, idle, namesIn, openLog, outcomesOf, rejection, segmentPath } from '../helpers/logs.ts'
+import { GatedReads } from '../helpers/gated-reads.ts'
+import { SeededRandom } from '../helpers/seeded-random.ts'
 import { SyncGate } from '../helpers/sync-gate.ts'
 
+const random = new SeededRandom()
 const OFFSETS = '__consumer_offsets'
 const PARTITION = offsetsPartitionFor(GROUP)
 const at = (partition: number, offset: number) => ({ topic: ORDERS, partition, offset })
@@ -140,6 +143,13 @@ test('members of a process that was killed are gone at once: nobody waits for th
   await Promise.all(runs)
 })
 
+/** As if so many commits had been made that they fill segments. */
+function makeSegmentsSmall(log: Varve): void {
+  const topic = log['engine'].topics.get(OFFSETS)!
+  const config = { ...topic.record.config, segmentBytes: 1_000, deleteRetentionMs: 1_000 }
+  topic.configure({ ...topic.record, config }, {})
+}
+
 describe('a reader beside the writer', () => {
   test('sees what is stored, as it grows', async () => {
     const storage = new MemoryStorage()
@@ -174,13 +184,6 @@ describe('a reader beside the writer', () => {
 })
 
 describe('compaction', () => {
-  /** As if so many commits had been made that they fill segments. */
-  function makeSegmentsSmall(log: Varve): void {
-    const topic = log['engine'].topics.get(OFFSETS)!
-    const config = { ...topic.record.config, segmentBytes: 1_000, deleteRetentionMs: 1_000 }
-    topic.configure({ ...topic.record, config }, {})
-  }
-
   const neighbour = Array.from({ length: 1_000 }, (_, i) => `neighbour-${i}`).find(
     (groupId) => offsetsPartitionFor(groupId) === PARTITION,
   )!
@@ -191,7 +194,7 @@ describe('compaction', () => {
     await reader.listGroups()
     const { images } = (await reader['coordinator']['logs'].get(PARTITION))!
     await reader.close()
-    return JSON.stringify([...images].map(shown).sort())
+    return JSON.stringify([...images].sort(([a], [b]) => (a < b ? -1 : 1)).map(shown))
   }
 
   test('goes on by itself, and leaves the latest of everything, for whoever reads it then', async () => {
@@ -245,6 +248,61 @@ describe('compaction', () => {
     await reader.close()
     await log.close()
   })
+})
+
+test(`a reader beside a writer that compacts hears of no damage, and finds what is committed (${random.seed})`, async () => {
+  const storage = new MemoryStorage()
+  const log = await openLog({ storage })
+  await log.createTopic({ name: ORDERS })
+  await log.appendBatch(
+    ORDERS,
+    Array.from({ length: 10_000 }, (_, value) => ({ value })),
+  )
+  await commitAs(log, GROUP, 0)
+  makeSegmentsSmall(log)
+  let [begun, done, isOver] = [0, 0, false]
+  const writing = (async () => {
+    while (!isOver) {
+      for (let i = 0; i < 10; i++) {
+        await commitAs(log, GROUP, ++begun)
+        done = begun
+      }
+      await log.compact()
+      await idle(random.below(3))
+    }
+  })()
+  const slow = new GatedReads(storage)
+  slow.gate = () => (random.chance(0.3) ? idle(random.below(4)) : undefined)
+  const kept = await openLog({ storage: slow, readOnly: true })
+  for (let i = 0; i < 40; i++) {
+    const before = done
+    const reader = random.chance(0.3) ? await openLog({ storage: slow, readOnly: true }) : kept
+    const [{ committed }] = (await reader.describeGroup(GROUP)).offsets
+    expect(committed).toBeGreaterThanOrEqual(before)
+    expect(committed).toBeLessThanOrEqual(begun)
+    if (reader !== kept) await reader.close()
+  }
+  await kept.close()
+  isOver = true
+  await writing
+  await log.close()
+}, 60_000)
+
+test('what cannot be read at the moment is no damage, and nothing may be given up for it', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  const log = await ordersLog(3, 1, { storage })
+  await commitAs(log, GROUP, 2)
+  await log.close()
+  const again = await openLog({ storage })
+  storage.failAt({ call: (kind, path) => kind === 'read' && path.includes(OFFSETS), code: 'EIO', sticky: true })
+  const error = await rejection(again.lag(GROUP))
+  expect(error.code).toBe('KAFKA_STORAGE_ERROR')
+  expect(error.message).not.toContain('deleteRecords')
+  const given = rejection(again.deleteRecords(OFFSETS, { partition: PARTITION, beforeOffset: 1 }))
+  expect((await given).code).toBe('INVALID_TOPIC_EXCEPTION')
+  storage.clearFaults()
+  expect(await committedBy(again)).toEqual([2])
+  await again.close()
 })
 
 describe('the internal topic', () => {

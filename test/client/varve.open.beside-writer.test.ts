@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { Varve } from '../../src/client/varve.ts'
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { GatedReads } from '../helpers/gated-reads.ts'
 import { DIRECTORY, idle, offsetsOf, openLog, outcomesOf } from '../helpers/logs.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
@@ -55,4 +56,31 @@ test('they see what is there or is gone, and never take it for damage', async ()
     `seed ${random.seed}`,
   ).toEqual([])
   expect(seen).toContain('t done')
+})
+
+test('they read the checkpoint whole only when it has changed, however many partitions they look into', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 'wide', partitions: 50 })
+  await log.appendBatch(
+    'wide',
+    Array.from({ length: 50 }, (_, partition) => ({ value: partition, partition })),
+  )
+  const storage = new FaultyStorage(disk)
+  const reader = await openLog({ storage, readOnly: true })
+  const readWhole = () => storage.calls.filter(({ kind, path }) => kind === 'readFile' && path.includes('checkpoint-'))
+  const before = readWhole().length
+  const readAll = async () => {
+    const found: unknown[] = []
+    for await (const { value } of reader.read('wide')) found.push(value)
+    return found.length
+  }
+  expect(await readAll()).toBe(50)
+  expect(await readAll()).toBe(50)
+  expect(readWhole().length).toBe(before)
+  await log.deleteRecords('wide', { partition: 7, beforeOffset: 1 })
+  expect(await readAll()).toBe(49)
+  expect(readWhole().length).toBe(before + 2)
+  await reader.close()
+  await log.close()
 })
