@@ -156,7 +156,10 @@ export function checkRunOptions(options: RunOptions): void {
 
 /** Options of `consumer.close`. */
 export interface CloseOptions {
-  /** How long handlers that are at a record may go on before they are told to stop. Milliseconds. Default 30,000. */
+  /**
+   * How long handlers that are at a record may go on before they are told to stop, and after that `onRevoked`, which has a
+   * second at the least. Milliseconds. Default 30,000.
+   */
   graceMs?: number
 }
 

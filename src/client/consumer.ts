@@ -19,6 +19,9 @@ import {
 import { checkPlace, type ReadPosition } from './read-options.ts'
 import { RecordRunner, type RecordHandler } from './record-runner.ts'
 
+/** However little time a close gives to handlers, `onRevoked` can commit. */
+const MIN_REVOKED_MS = 1_000
+
 /** An offset to commit: that of the next record to read. */
 export interface CommitPosition extends TopicPartition {
   offset: number
@@ -217,8 +220,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
    * Finishes the records that handlers are at, commits what is processed, and leaves the group, so that the others take
    * over at once. A loop that iterates ends. Closing twice is fine.
    *
-   * Handlers that are not done after `graceMs` are told so by their signal and not waited for: their records come again. A
-   * handler that closes its own consumer does not await that, which would be to wait for itself.
+   * Handlers that are not done after `graceMs` are told so by their signal and not waited for: their records come again.
+   * `onRevoked` is waited for for as long, and a second at the least. A handler, or `onRevoked`, that closes its own consumer
+   * does not await that, which would be to wait for itself.
    *
    * @throws VarveError DISK_FULL, KAFKA_STORAGE_ERROR when the last commit failed; what `onRevoked` throws
    */
@@ -256,8 +260,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     try {
       if (this.running !== null) await this.waitForHandlers(this.running, graceMs)
       if (core.committer.isAutomatic) await core.committer.flush()
+      // what `onRevoked` calls finds that the consumer is being closed
+      await Promise.resolve()
       const owned = core.owned()
-      if (owned.length > 0) await this.settings.onRevoked?.(owned)
+      const { onRevoked } = this.settings
+      if (owned.length > 0 && onRevoked !== undefined)
+        await this.within(Math.max(graceMs, MIN_REVOKED_MS), (async () => onRevoked(owned))())
     } finally {
       this.isGone = true
       // a loop may be at a record still, and is not waited for
@@ -272,11 +280,15 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
 
   private async waitForHandlers(running: Promise<void>, graceMs: number): Promise<void> {
     const partitions = this.core.fetcher.partitions
-    let cancel = () => {}
-    const grace = new Promise<void>((resolve) => (cancel = this.engine.clock.setTimer(graceMs, resolve)))
-    await Promise.race([running, grace])
-    cancel()
+    await this.within(graceMs, running)
     for (const assigned of partitions) assigned.abort(new Error('the consumer is being closed'))
+  }
+
+  /** Waits for something, for so long at the most. */
+  private async within(ms: number, action: Promise<void>): Promise<void> {
+    let cancel = () => {}
+    const time = new Promise<void>((resolve) => (cancel = this.engine.clock.setTimer(ms, resolve)))
+    await Promise.race([action, time]).finally(() => cancel())
   }
 
   private begin(call: string): void {

@@ -1,5 +1,6 @@
 /** Moving about, holding back, stopping, and what is said when that is not possible. */
 import { describe, expect, test } from 'vitest'
+import type { Consumer } from '../../src/client/consumer.ts'
 import type { ConsumerRecord } from '../../src/codec/record.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import {
@@ -258,6 +259,21 @@ describe('close', () => {
     expect(seen).toEqual([0, 1, 2])
     expect(await committedBy(log)).toEqual([3])
     await log.close()
+  })
+
+  test('onRevoked may close, and is not waited for where it hangs', async () => {
+    for (const hangs of [false, true]) {
+      const { log, clock } = await fakeLog(3)
+      const onRevoked = (): Promise<void> => (hangs ? new Promise(() => {}) : consumer.close())
+      const consumer: Consumer = consumerOf(log, { onRevoked })
+      await take(consumer, 1)
+      let isClosed = false
+      const closing = consumer.close({ graceMs: 500 }).then(() => (isClosed = true))
+      await untilLater(clock, () => isClosed)
+      await closing
+      expect((await log.listGroups()).filter(({ members }) => members > 0)).toEqual([])
+      await log.close()
+    }
   })
 
   test('a handler that hangs is told after graceMs, and not waited for by anybody', async () => {
