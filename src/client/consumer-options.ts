@@ -86,7 +86,7 @@ const listener: Check = (value) => (typeof value === 'function' ? null : 'must b
 function listOf(what: string, check: Check): Check {
   return (value, where) => {
     if (!Array.isArray(value) || value.length === 0) return `must be an array of ${what}, at least one`
-    if (new Set(value).size < value.length) return 'must not name anything twice'
+    if (new Set(value).size < value.length) return `must be an array of ${what} that differ`
     const odd = value.find((item) => check(item, where) !== null)
     return odd === undefined ? null : `must be an array of ${what}: ${show(odd)} is none`
   }

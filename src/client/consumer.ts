@@ -182,12 +182,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
 
   /** Gives out no records of these partitions (default: of all that are assigned) until they are resumed or reassigned. */
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
-    for (const where of partitions) this.core.fetcher.pause(this.requireAssigned('pause', where))
+    for (const where of listed('pause', partitions)) this.core.fetcher.pause(this.requireAssigned('pause', where))
   }
 
   /** Takes `pause` back. */
   resume(partitions: readonly TopicPartition[] = this.assignment()): void {
-    for (const where of partitions) {
+    for (const where of listed('resume', partitions)) {
       const assigned = this.requireAssigned('resume', where)
       assigned.isPaused = false
       this.core.fetcher.makeReady(assigned)
@@ -316,11 +316,14 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     return { leaderEpoch: -1, ...item, metadata: item.metadata ?? '' }
   }
 
-  private requireAssigned(call: string, { topic, partition }: TopicPartition): AssignedPartition {
+  private requireAssigned(call: string, where: TopicPartition): AssignedPartition {
+    checkPlaceOf(call, where)
+    if (this.closing !== null) this.throwIfClosed()
+    const { topic, partition } = where
     const assigned = this.core.fetcher.find(topic, partition)
     if (assigned !== undefined && !assigned.isRevoked) return assigned
     const message =
-      `${call}: ${String(topic)}-${String(partition)} is not assigned to this consumer of group '${this.groupId}': ` +
+      `${call}: ${topic}-${partition} is not assigned to this consumer of group '${this.groupId}': ` +
       'wait for onAssigned'
     throw new VarveError('ILLEGAL_GENERATION', message, { details: { topic, partition } })
   }
@@ -346,6 +349,18 @@ function checkIterable(what: Iterable<Committable>): Iterable<Committable> {
   throw new TypeError(
     `commit: it takes a record, a batch, { topic, partition, offset } or some of these, not ${show(what)}`,
   )
+}
+
+function listed(call: string, partitions: readonly TopicPartition[]): readonly TopicPartition[] {
+  if (Array.isArray(partitions)) return partitions
+  throw new TypeError(`${call}: it takes an array of { topic, partition }, not ${show(partitions)}`)
+}
+
+/** A record or anything else that has a topic and a partition. */
+function checkPlaceOf(call: string, where: TopicPartition): void {
+  const { topic, partition } = (where as Partial<TopicPartition> | null | undefined) ?? {}
+  if (typeof topic === 'string' && Number.isSafeInteger(partition)) return
+  throw new TypeError(`${call}: a partition is { topic, partition }, a name and a number, not ${show(where)}`)
 }
 
 function placeOf({ topic, number, processedOffset }: AssignedPartition): TopicPartition & { offset: number } {

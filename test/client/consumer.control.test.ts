@@ -317,7 +317,7 @@ describe('close', () => {
     expect(thrown(() => consumer[Symbol.asyncIterator]()).code).toBe('CLOSED')
     expect(thrown(() => consumer.batches()).code).toBe('CLOSED')
     expect((await rejection(consumer.run(() => {}))).code).toBe('CLOSED')
-    expect((await rejection(consumer.seek(P0, 0))).code).toBe('ILLEGAL_GENERATION')
+    expect((await rejection(consumer.seek(P0, 0))).code).toBe('CLOSED')
     expect(consumer.assignment()).toEqual([])
     for (const graceMs of [-1, 1.5, 2 ** 31, 'x']) {
       expect([TypeError, RangeError]).toContain((await rejection(consumer.close({ graceMs } as never))).constructor)
@@ -400,6 +400,32 @@ describe('one at a time', () => {
     expect(thrown(() => consumerOf(log, { topics: ['__varve_catalog'] })).code).toBe('INVALID_TOPIC_EXCEPTION')
     await log.close()
   })
+})
+
+test('seek, pause and resume refuse what is no partition, and a consumer that is closed', async () => {
+  const log = await ordersLog(1)
+  const consumer = consumerOf(log)
+  await take(consumer, 1)
+  const calls = {
+    seek: (where: unknown) => consumer.seek(where as never, 0),
+    pause: async (where: unknown) => consumer.pause([where as never]),
+    resume: async (where: unknown) => consumer.resume([where as never]),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    for (const wrong of [undefined, null, 5, ORDERS, {}, { topic: ORDERS, partition: '0' }]) {
+      const error = await rejection(call(wrong))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toMatch(new RegExp(`^${name}: a partition is { topic, partition }`))
+    }
+    await call(P0)
+  }
+  for (const wrong of [5, ORDERS, {}, P0, null]) {
+    expect(thrown(() => consumer.pause(wrong as never)).message).toMatch(/^pause: it takes an array/)
+    expect(thrown(() => consumer.resume(wrong as never)).message).toMatch(/^resume: it takes an array/)
+  }
+  await consumer.close()
+  for (const call of Object.values(calls)) expect((await rejection(call(P0))).code).toBe('CLOSED')
+  await log.close()
 })
 
 describe('what cannot be read', () => {
