@@ -35,6 +35,21 @@ export const boolean: Check = (value) => (typeof value === 'boolean' ? null : 'm
 export const nonEmptyString: Check = (value) =>
   typeof value === 'string' && value !== '' ? null : 'must be a string that is not empty'
 
+/** Text that is stored, and must be the same when it is read back: of at most `maxBytes` as UTF-8. */
+export function storedText(maxBytes: number): Check {
+  return (value, where) => {
+    if (typeof value !== 'string' || value === '') return nonEmptyString(value, where)
+    if (LONE_SURROGATE.test(value)) return 'must be text that UTF-8 can express, without half a surrogate pair'
+    const bytes = Buffer.byteLength(value)
+    return bytes <= maxBytes ? null : `must be at most ${maxBytes} bytes long, and is ${bytes}`
+  }
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/** What Kafka's formats have room for. */
+export const groupId = storedText(32_767)
+
 /** A path that the system's calls take: theirs end at a NUL. */
 export const path: Check = (value) =>
   typeof value === 'string' && value.includes('\0') ? 'must be a path without NUL characters' : nonEmptyString(value)

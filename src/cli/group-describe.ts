@@ -5,7 +5,7 @@ import { withGroup } from './group-access.ts'
 import { output } from './output.ts'
 import { formatPartitions } from './partition-list.ts'
 import { printTable, textColumn, countColumn, kindColumn, type Column } from './table.ts'
-import { countOf, formatAge, formatCount } from './units.ts'
+import { countOf, formatAge, formatCount, formatTime } from './units.ts'
 import { safeText } from './values.ts'
 
 type Offsets = GroupDescription['offsets'][number]
@@ -69,12 +69,16 @@ const offsetColumns: Column<Offsets>[] = [
   { head: 'committed', cell: ({ committed }) => committed ?? '', shown: showCommitted, align: 'right' },
   countColumn('end', ({ end }) => end),
   countColumn('lag', ({ lag }) => lag),
-  { head: 'age', cell: ({ oldestTimestamp }) => oldestTimestamp ?? '', shown: showAge, align: 'right' },
+  { head: 'age', cell: showOldest, shown: showAge, align: 'right' },
   textColumn('owner', ({ owner }) => safeText(owner ?? '')),
 ]
 
 function showCommitted({ committed }: Offsets): string {
   return committed === null ? '-' : formatCount(committed)
+}
+
+function showOldest({ oldestTimestamp }: Offsets): string {
+  return oldestTimestamp === null ? '' : formatTime(oldestTimestamp)
 }
 
 function showAge({ oldestTimestamp }: Offsets): string {

@@ -135,7 +135,8 @@ function readOffsets(file: string): TopicOffset[] {
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
     .entries()) {
-    if (content.trim() === '') continue
+    // as `group describe` prints a partition of which nothing is committed
+    if (content.trim() === '' || /^[\w.-]+\t\d+\t$/.test(content)) continue
     const line = index + 1
     const given = parseOffset(content)
     if (given === null) {

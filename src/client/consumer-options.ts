@@ -1,4 +1,15 @@
-import { abortSignal, boolean, checkOptions, integer, nonEmptyString, oneOf, show, type Check } from '../options.ts'
+import {
+  abortSignal,
+  boolean,
+  checkOptions,
+  groupId,
+  integer,
+  nonEmptyString,
+  oneOf,
+  show,
+  storedText,
+  type Check,
+} from '../options.ts'
 import { assignorNames, type AssignorName } from '../group/assignors/assignors.ts'
 import type { TopicPartition } from '../group/assignors/assignor.ts'
 
@@ -7,7 +18,7 @@ export type PartitionsListener = (partitions: TopicPartition[]) => void | Promis
 
 /** Options of `log.consumer`. */
 export interface ConsumerOptions {
-  /** The group that it joins: the group's members share the partitions, and the group keeps its place. Not empty. */
+  /** The group that it joins: its members share the partitions, and it keeps its place. 1 to 32,767 bytes of UTF-8. */
   groupId: string
   /** The topics to consume: at least one, and all of them there. */
   topics: readonly string[]
@@ -30,10 +41,11 @@ export interface ConsumerOptions {
   assignors?: readonly AssignorName[]
   /**
    * Kafka's static membership: `close` keeps this member's place, and a consumer of the same instanceId takes it over,
-   * without a rebalance, if it comes within the session timeout. Of two at a time the later one stays. Default: none.
+   * without a rebalance, if it comes within the session timeout. Of two at a time the later one stays. At most
+   * 1,024 bytes. Default: none.
    */
   instanceId?: string
-  /** Shown in `describeGroup`. Default `'varve'`. */
+  /** Shown in `describeGroup`. At most 1,024 bytes. Default `'varve'`. */
   clientId?: string
   /** A member that is not heard of for so long is taken for dead. Milliseconds. Default 45,000. */
   sessionTimeoutMs?: number
@@ -62,6 +74,9 @@ export interface ConsumerOptions {
 export type ConsumerSettings = Required<Omit<ConsumerOptions, 'instanceId' | 'signal' | `on${string}`>> &
   Pick<ConsumerOptions, 'instanceId' | 'signal' | 'onAssigned' | 'onRevoked' | 'onLost'>
 
+/** Every rebalance stores it, for each member. */
+const MAX_ID_BYTES = 1_024
+
 /** No timer waits for longer. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -71,21 +86,21 @@ const listener: Check = (value) => (typeof value === 'function' ? null : 'must b
 function listOf(what: string, check: Check): Check {
   return (value, where) => {
     if (!Array.isArray(value) || value.length === 0) return `must be an array of ${what}, at least one`
-    if (new Set(value).size < value.length) return 'must not name anything twice'
+    if (new Set(value).size < value.length) return `must be an array of ${what} that differ`
     const odd = value.find((item) => check(item, where) !== null)
     return odd === undefined ? null : `must be an array of ${what}: ${show(odd)} is none`
   }
 }
 
 const checks: { [K in keyof ConsumerOptions]-?: Check } = {
-  groupId: nonEmptyString,
+  groupId,
   topics: listOf('topic names', nonEmptyString),
   autoOffsetReset: oneOf(['earliest', 'latest', 'error']),
   autoCommit: boolean,
   commitIntervalMs: integer(0, MAX_TIMER_MS),
   assignors: listOf(`assignors (${assignorNames.join(', ')})`, oneOf(assignorNames)),
-  instanceId: nonEmptyString,
-  clientId: nonEmptyString,
+  instanceId: storedText(MAX_ID_BYTES),
+  clientId: storedText(MAX_ID_BYTES),
   sessionTimeoutMs: integer(1),
   heartbeatIntervalMs: integer(1),
   maxPollIntervalMs: integer(1, MAX_TIMER_MS),
@@ -141,7 +156,10 @@ export function checkRunOptions(options: RunOptions): void {
 
 /** Options of `consumer.close`. */
 export interface CloseOptions {
-  /** How long handlers that are at a record may go on before they are told to stop. Milliseconds. Default 30,000. */
+  /**
+   * How long handlers that are at a record may go on before they are told to stop, and after that `onRevoked`, which has a
+   * second at the least. Milliseconds. Default 30,000.
+   */
   graceMs?: number
 }
 

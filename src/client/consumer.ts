@@ -19,6 +19,9 @@ import {
 import { checkPlace, type ReadPosition } from './read-options.ts'
 import { RecordRunner, type RecordHandler } from './record-runner.ts'
 
+/** However little time a close gives to handlers, `onRevoked` can commit. */
+const MIN_REVOKED_MS = 1_000
+
 /** An offset to commit: that of the next record to read. */
 export interface CommitPosition extends TopicPartition {
   offset: number
@@ -179,12 +182,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
 
   /** Gives out no records of these partitions (default: of all that are assigned) until they are resumed or reassigned. */
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
-    for (const where of partitions) this.core.fetcher.pause(this.requireAssigned('pause', where))
+    for (const where of listed('pause', partitions)) this.core.fetcher.pause(this.requireAssigned('pause', where))
   }
 
   /** Takes `pause` back. */
   resume(partitions: readonly TopicPartition[] = this.assignment()): void {
-    for (const where of partitions) {
+    for (const where of listed('resume', partitions)) {
       const assigned = this.requireAssigned('resume', where)
       assigned.isPaused = false
       this.core.fetcher.makeReady(assigned)
@@ -217,8 +220,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
    * Finishes the records that handlers are at, commits what is processed, and leaves the group, so that the others take
    * over at once. A loop that iterates ends. Closing twice is fine.
    *
-   * Handlers that are not done after `graceMs` are told so by their signal and not waited for: their records come again. A
-   * handler that closes its own consumer does not await that, which would be to wait for itself.
+   * Handlers that are not done after `graceMs` are told so by their signal and not waited for: their records come again.
+   * `onRevoked` is waited for for as long, and a second at the least. A handler, or `onRevoked`, that closes its own consumer
+   * does not await that, which would be to wait for itself.
    *
    * @throws VarveError DISK_FULL, KAFKA_STORAGE_ERROR when the last commit failed; what `onRevoked` throws
    */
@@ -256,8 +260,12 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     try {
       if (this.running !== null) await this.waitForHandlers(this.running, graceMs)
       if (core.committer.isAutomatic) await core.committer.flush()
+      // what `onRevoked` calls finds that the consumer is being closed
+      await Promise.resolve()
       const owned = core.owned()
-      if (owned.length > 0) await this.settings.onRevoked?.(owned)
+      const { onRevoked } = this.settings
+      if (owned.length > 0 && onRevoked !== undefined)
+        await this.within(Math.max(graceMs, MIN_REVOKED_MS), (async () => onRevoked(owned))())
     } finally {
       this.isGone = true
       // a loop may be at a record still, and is not waited for
@@ -272,11 +280,15 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
 
   private async waitForHandlers(running: Promise<void>, graceMs: number): Promise<void> {
     const partitions = this.core.fetcher.partitions
-    let cancel = () => {}
-    const grace = new Promise<void>((resolve) => (cancel = this.engine.clock.setTimer(graceMs, resolve)))
-    await Promise.race([running, grace])
-    cancel()
+    await this.within(graceMs, running)
     for (const assigned of partitions) assigned.abort(new Error('the consumer is being closed'))
+  }
+
+  /** Waits for something, for so long at the most. */
+  private async within(ms: number, action: Promise<void>): Promise<void> {
+    let cancel = () => {}
+    const time = new Promise<void>((resolve) => (cancel = this.engine.clock.setTimer(ms, resolve)))
+    await Promise.race([action, time]).finally(() => cancel())
   }
 
   private begin(call: string): void {
@@ -304,11 +316,14 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     return { leaderEpoch: -1, ...item, metadata: item.metadata ?? '' }
   }
 
-  private requireAssigned(call: string, { topic, partition }: TopicPartition): AssignedPartition {
+  private requireAssigned(call: string, where: TopicPartition): AssignedPartition {
+    checkPlaceOf(call, where)
+    if (this.closing !== null) this.throwIfClosed()
+    const { topic, partition } = where
     const assigned = this.core.fetcher.find(topic, partition)
     if (assigned !== undefined && !assigned.isRevoked) return assigned
     const message =
-      `${call}: ${String(topic)}-${String(partition)} is not assigned to this consumer of group '${this.groupId}': ` +
+      `${call}: ${topic}-${partition} is not assigned to this consumer of group '${this.groupId}': ` +
       'wait for onAssigned'
     throw new VarveError('ILLEGAL_GENERATION', message, { details: { topic, partition } })
   }
@@ -334,6 +349,18 @@ function checkIterable(what: Iterable<Committable>): Iterable<Committable> {
   throw new TypeError(
     `commit: it takes a record, a batch, { topic, partition, offset } or some of these, not ${show(what)}`,
   )
+}
+
+function listed(call: string, partitions: readonly TopicPartition[]): readonly TopicPartition[] {
+  if (Array.isArray(partitions)) return partitions
+  throw new TypeError(`${call}: it takes an array of { topic, partition }, not ${show(partitions)}`)
+}
+
+/** A record or anything else that has a topic and a partition. */
+function checkPlaceOf(call: string, where: TopicPartition): void {
+  const { topic, partition } = (where as Partial<TopicPartition> | null | undefined) ?? {}
+  if (typeof topic === 'string' && Number.isSafeInteger(partition)) return
+  throw new TypeError(`${call}: a partition is { topic, partition }, a name and a number, not ${show(where)}`)
 }
 
 function placeOf({ topic, number, processedOffset }: AssignedPartition): TopicPartition & { offset: number } {

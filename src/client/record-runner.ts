@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { ConsumerRecord } from '../codec/record.ts'
 import { VarveError } from '../errors.ts'
 import type { ConsumerCore } from './consumer-core.ts'
@@ -24,6 +25,8 @@ export class RecordRunner {
     private readonly concurrency: number,
   ) {
     this.turns = new Turns(core.engine.clock)
+    // each that waits listens: not a leak, however many there are
+    setMaxListeners(0, this.stop.signal)
   }
 
   /**

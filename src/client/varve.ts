@@ -11,7 +11,7 @@ import { TopicAdmin, type AdoptTopicOptions, type CreateTopicOptions } from '../
 import type { TopicConfig } from '../engine/topic-config.ts'
 import type { AppendOptions, Topic } from '../engine/topic.ts'
 import { VarveError } from '../errors.ts'
-import { checkOptions, integer, notInRange, show } from '../options.ts'
+import { checkOptions, groupId, integer, notInRange, show } from '../options.ts'
 import type { TopicPartition } from '../group/assignors/assignor.ts'
 import { GroupCoordinator } from '../group/coordinator.ts'
 import { BatchReader } from './batch-reader.ts'
@@ -374,9 +374,9 @@ export class Varve implements AsyncDisposable {
   }
 }
 
-function checkGroupId(call: string, groupId: unknown): void {
-  if (typeof groupId === 'string' && groupId !== '') return
-  throw new TypeError(`${call}: the group's id must be a string that is not empty, not ${show(groupId)}`)
+function checkGroupId(call: string, id: unknown): void {
+  const fault = groupId(id)
+  if (fault !== null) throw new TypeError(`${call}: the group's id ${fault}, not ${show(id)}`)
 }
 
 /** Whether there is a name that could be one: whatever else is wrong is for others to say. */

@@ -5,7 +5,7 @@ import { runCli, runInTerminal, varve } from '../helpers/run-cli.ts'
 
 test('into a pipe it gives a line for each partition: committed, end, lag, and when the oldest record left is from', async () => {
   const directory = await logWithGroups({ billing: 4, done: RECORDS })
-  const oldest = FIRST_MS + 4 * 60_000
+  const oldest = new Date(FIRST_MS + 4 * 60_000).toISOString()
   expect(await varve(['group', 'describe', 'billing', '-d', directory])).toBe(
     `offset\tt\t0\t4\t10\t6\t${oldest}\t\noffset\tt\t1\t4\t10\t6\t${oldest}\t\n`,
   )
@@ -26,7 +26,7 @@ test('it works beside a live writer: members, what they own, who is idle', async
   expect(lines[0]).toMatch(/^member\tdesk-\w+\tdesk\tembedded\tt:0-1$/)
   const [, member] = lines[0].split('\t')
   for (const [partition, line] of lines.slice(1).entries()) {
-    expect(line).toMatch(new RegExp(`^offset\tt\t${partition}\t\\d*\t10\t\\d+\t\\d*\t${member}$`))
+    expect(line).toMatch(new RegExp(`^offset\tt\t${partition}\t\\d*\t10\t\\d+\t[\\dTZ:.-]*\t${member}$`))
   }
   expect(lines).toHaveLength(3)
 })

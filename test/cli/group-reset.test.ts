@@ -89,6 +89,9 @@ test('what `group describe` prints carries the place of one group over to anothe
   const cut = lines.map((line) => line.split('\t').slice(1, 4).join('\t')).join('\n')
   await reset(directory, '--from-file', offsetsFile(directory, cut), '--execute')
   expect(await committedOffsets(directory, 'billing')).toEqual([7, 7])
+  // of a partition of which nothing is committed, nothing is carried over
+  const file = offsetsFile(directory, 't\t0\t5\nt\t1\t')
+  expect(await reset(directory, '--from-file', file, '--execute')).toMatchObject({ code: 0, stdout: 't\t0\t7\t5\n' })
 })
 
 test('a line of a file that is no offset ends with 2 and its number, and nothing is changed', async () => {

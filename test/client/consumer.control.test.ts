@@ -1,5 +1,6 @@
 /** Moving about, holding back, stopping, and what is said when that is not possible. */
 import { describe, expect, test } from 'vitest'
+import type { Consumer } from '../../src/client/consumer.ts'
 import type { ConsumerRecord } from '../../src/codec/record.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import {
@@ -260,6 +261,21 @@ describe('close', () => {
     await log.close()
   })
 
+  test('onRevoked may close, and is not waited for where it hangs', async () => {
+    for (const hangs of [false, true]) {
+      const { log, clock } = await fakeLog(3)
+      const onRevoked = (): Promise<void> => (hangs ? new Promise(() => {}) : consumer.close())
+      const consumer: Consumer = consumerOf(log, { onRevoked })
+      await take(consumer, 1)
+      let isClosed = false
+      const closing = consumer.close({ graceMs: 500 }).then(() => (isClosed = true))
+      await untilLater(clock, () => isClosed)
+      await closing
+      expect((await log.listGroups()).filter(({ members }) => members > 0)).toEqual([])
+      await log.close()
+    }
+  })
+
   test('a handler that hangs is told after graceMs, and not waited for by anybody', async () => {
     const { log, clock } = await fakeLog(3, 2)
     for (const graceMs of [0, 5_000]) {
@@ -301,7 +317,7 @@ describe('close', () => {
     expect(thrown(() => consumer[Symbol.asyncIterator]()).code).toBe('CLOSED')
     expect(thrown(() => consumer.batches()).code).toBe('CLOSED')
     expect((await rejection(consumer.run(() => {}))).code).toBe('CLOSED')
-    expect((await rejection(consumer.seek(P0, 0))).code).toBe('ILLEGAL_GENERATION')
+    expect((await rejection(consumer.seek(P0, 0))).code).toBe('CLOSED')
     expect(consumer.assignment()).toEqual([])
     for (const graceMs of [-1, 1.5, 2 ** 31, 'x']) {
       expect([TypeError, RangeError]).toContain((await rejection(consumer.close({ graceMs } as never))).constructor)
@@ -384,6 +400,32 @@ describe('one at a time', () => {
     expect(thrown(() => consumerOf(log, { topics: ['__varve_catalog'] })).code).toBe('INVALID_TOPIC_EXCEPTION')
     await log.close()
   })
+})
+
+test('seek, pause and resume refuse what is no partition, and a consumer that is closed', async () => {
+  const log = await ordersLog(1)
+  const consumer = consumerOf(log)
+  await take(consumer, 1)
+  const calls = {
+    seek: (where: unknown) => consumer.seek(where as never, 0),
+    pause: async (where: unknown) => consumer.pause([where as never]),
+    resume: async (where: unknown) => consumer.resume([where as never]),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    for (const wrong of [undefined, null, 5, ORDERS, {}, { topic: ORDERS, partition: '0' }]) {
+      const error = await rejection(call(wrong))
+      expect(error).toBeInstanceOf(TypeError)
+      expect(error.message).toMatch(new RegExp(`^${name}: a partition is { topic, partition }`))
+    }
+    await call(P0)
+  }
+  for (const wrong of [5, ORDERS, {}, P0, null]) {
+    expect(thrown(() => consumer.pause(wrong as never)).message).toMatch(/^pause: it takes an array/)
+    expect(thrown(() => consumer.resume(wrong as never)).message).toMatch(/^resume: it takes an array/)
+  }
+  await consumer.close()
+  for (const call of Object.values(calls)) expect((await rejection(call(P0))).code).toBe('CLOSED')
+  await log.close()
 })
 
 describe('what cannot be read', () => {

@@ -226,6 +226,21 @@ describe('for await', () => {
   })
 })
 
+test('however many handlers wait for records, the program is not warned of a leak', async () => {
+  const warnings: Error[] = []
+  const note = (warning: Error) => void warnings.push(warning)
+  process.on('warning', note)
+  const log = await ordersLog(1)
+  const consumer = consumerOf(log)
+  const run = consumer.run(() => {}, { concurrency: 40 })
+  await until(() => consumer.health().lastCommitTimestamp !== null)
+  await idle(20)
+  await log.close()
+  await run
+  process.off('warning', note)
+  expect(warnings).toEqual([])
+})
+
 describe('batches', () => {
   test('are handed out whole, and what is processed of them is committed as a whole', async () => {
     const log = await openLog()
