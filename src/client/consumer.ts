@@ -358,7 +358,7 @@ function listed(call: string, partitions: readonly TopicPartition[]): readonly T
 
 /** A record or anything else that has a topic and a partition. */
 function checkPlaceOf(call: string, where: TopicPartition): void {
-  const { topic, partition } = (where as Partial<TopicPartition> | null | undefined) ?? {}
+  const { topic, partition }: Partial<TopicPartition> = where ?? {}
   if (typeof topic === 'string' && Number.isSafeInteger(partition)) return
   throw new TypeError(`${call}: a partition is { topic, partition }, a name and a number, not ${show(where)}`)
 }

@@ -73,8 +73,13 @@ export class GroupAdmin {
   async list(): Promise<GroupListing[]> {
     const listings: GroupListing[] = []
     for (const groupId of await this.coordinator.groupIds()) {
-      const { state, snapshot } = await this.look(groupId)
-      listings.push({ groupId, state, members: snapshot.members.length })
+      const found = await this.look(groupId).catch((error: unknown) => {
+        // it was deleted meanwhile
+        if (error instanceof VarveError && error.code === 'GROUP_ID_NOT_FOUND') return null
+        throw error
+      })
+      if (found === null) continue
+      listings.push({ groupId, state: found.state, members: found.snapshot.members.length })
     }
     return listings
   }
