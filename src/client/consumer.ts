@@ -175,7 +175,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
       // it may have been given up meanwhile
       this.requireAssigned('seek', where)
     }
-    partition.checkRange(offset)
+    partition.checkRange(offset, 'seek within that')
     assigned.moveTo(offset)
     this.core.fetcher.makeReady(assigned)
   }

@@ -75,14 +75,15 @@ export class Partition {
     }
   }
 
-  /** @throws VarveError OFFSET_OUT_OF_RANGE, naming the valid range */
-  checkRange(offset: number): void {
+  /**
+   * @param advice what to do where it is not in it
+   * @throws VarveError OFFSET_OUT_OF_RANGE, naming the valid range
+   */
+  checkRange(offset: number, advice = "start at 'earliest', or set onOutOfRange"): void {
     const { topic, partition, highWatermark, log } = this
     if (offset >= log.logStartOffset && offset <= highWatermark) return
     const range = `offsets ${log.logStartOffset} to ${highWatermark}`
-    const message =
-      `offset ${offset} of ${topic}-${partition} is out of range: it holds ${range}; start at 'earliest', ` +
-      'or set onOutOfRange'
+    const message = `offset ${offset} of ${topic}-${partition} is out of range: it holds ${range}; ${advice}`
     throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, offset } })
   }
 
