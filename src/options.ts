@@ -108,6 +108,11 @@ export function checkOptions(
   }
 }
 
+/** The options that were given: keys whose value is undefined count as absent. */
+export function definedOf<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}
+
 /** The error for what must be a number in a range: a RangeError about a number, a TypeError about anything else. */
 export function notInRange(value: unknown, message: string): RangeError | TypeError {
   return typeof value === 'number' && !Number.isNaN(value) ? new RangeError(message) : new TypeError(message)

@@ -86,7 +86,7 @@ export class BatchReader {
       }
     }
     if (onOutOfRange === 'error' || !isOutOfRange(error)) throw error
-    return new PartitionCursor(partition, this.edge(partition, onOutOfRange), endOffset)
+    return new PartitionCursor(partition, partition.edge(onOutOfRange), endOffset)
   }
 
   /** What was read ahead may have failed before the log was looked at again. */
@@ -141,17 +141,13 @@ export class BatchReader {
   }
 
   private async resolve(partition: Partition, place: ReadPosition): Promise<number> {
-    if (typeof place === 'string') return this.edge(partition, place)
+    if (typeof place === 'string') return partition.edge(place)
     if (typeof place === 'object')
       return this.engine.lookAt(partition, () => offsetForTimestamp(partition, place.timestamp))
     const { onOutOfRange = 'error' } = this.options
     if (place >= partition.log.logStartOffset && place <= partition.highWatermark) return place
     if (onOutOfRange === 'error') partition.checkRange(place)
-    return this.edge(partition, onOutOfRange as 'earliest' | 'latest')
-  }
-
-  private edge(partition: Partition, place: 'earliest' | 'latest'): number {
-    return place === 'earliest' ? partition.log.logStartOffset : partition.highWatermark
+    return partition.edge(onOutOfRange as 'earliest' | 'latest')
   }
 
   /** Reads on in the next partition that has anything, once round. */

@@ -187,8 +187,7 @@ export class ConsumerCore implements Ownership {
   private reset(assigned: AssignedPartition, error: Error | null): void {
     const { partition, topic, number } = assigned
     const { autoOffsetReset, groupId } = this.settings
-    if (autoOffsetReset === 'earliest') return assigned.moveTo(partition.log.logStartOffset)
-    if (autoOffsetReset === 'latest') return assigned.moveTo(partition.highWatermark)
+    if (autoOffsetReset !== 'error') return assigned.moveTo(partition.edge(autoOffsetReset))
     if (error !== null) throw error
     const message =
       `group '${groupId}' has committed no offset of ${topic}-${number}, and autoOffsetReset is 'error': ` +

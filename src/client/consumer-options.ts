@@ -2,6 +2,7 @@ import {
   abortSignal,
   boolean,
   checkOptions,
+  definedOf,
   groupId,
   integer,
   nonEmptyString,
@@ -115,9 +116,7 @@ const checks: { [K in keyof ConsumerOptions]-?: Check } = {
 /** @throws TypeError or RangeError naming the option */
 export function consumerSettings(options: ConsumerOptions): ConsumerSettings {
   checkOptions('consumer', options, checks, ['groupId', 'topics'])
-  const given = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => value !== undefined),
-  ) as ConsumerOptions
+  const given = definedOf(options)
   const sessionTimeoutMs = given.sessionTimeoutMs ?? 45_000
   const settings: ConsumerSettings = {
     autoOffsetReset: 'earliest',

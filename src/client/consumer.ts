@@ -2,7 +2,7 @@ import { ConsumerRecord } from '../codec/record.ts'
 import { RecordBatch } from '../codec/stored-batch.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import { VarveError } from '../errors.ts'
-import type { TopicPartition } from '../group/assignors/assignor.ts'
+import { keyOf, type TopicPartition } from '../group/assignors/assignor.ts'
 import type { GroupCoordinator, OffsetCommit } from '../group/coordinator.ts'
 import { checkOptions, integer, nonEmptyString, show } from '../options.ts'
 import type { AssignedPartition } from './assigned-partition.ts'
@@ -145,7 +145,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     const items = isCommittable(what) ? [what] : checkIterable(what)
     for (const item of items) {
       const position = this.positionOf(item)
-      const key = `${position.topic}/${position.partition}`
+      const key = keyOf(position)
       const known = offsets.get(key)
       if (known === undefined || known.offset < position.offset) offsets.set(key, position)
     }
@@ -167,8 +167,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     const assigned = this.requireAssigned('seek', where)
     const { partition } = assigned
     let offset: number
-    if (place === 'earliest') offset = partition.log.logStartOffset
-    else if (place === 'latest') offset = partition.highWatermark
+    if (typeof place === 'string') offset = partition.edge(place)
     else if (typeof place === 'number') offset = place
     else {
       offset = await offsetForTimestamp(partition, place.timestamp)

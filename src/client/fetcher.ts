@@ -83,7 +83,7 @@ export class Fetcher {
   }
 
   /** A batch that has been read already, or null. */
-  take(): Claim | null {
+  private take(): Claim | null {
     for (const assigned of this.ready) {
       const batch = assigned.cursor.take()
       if (batch === null) continue

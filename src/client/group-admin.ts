@@ -3,7 +3,7 @@ import { isInternalTopic } from '../engine/internal-topics.ts'
 import { PartitionCursor } from '../engine/partition-cursor.ts'
 import type { Partition } from '../engine/partition.ts'
 import { VarveError } from '../errors.ts'
-import type { TopicPartition } from '../group/assignors/assignor.ts'
+import { keyOf, type TopicPartition } from '../group/assignors/assignor.ts'
 import { compareTopicPartitions, decodeAssignment, decodeSubscription } from '../group/consumer-protocol.ts'
 import { NO_MEMBER, nonEmpty, notFound, type GroupCoordinator } from '../group/coordinator.ts'
 import type { GroupImage } from '../group/group-log.ts'
@@ -216,8 +216,4 @@ function describeMember({
 
 function committedIn(image: GroupImage | undefined, { topic, partition }: TopicPartition): CommittedOffset | undefined {
   return image?.offsets.get(topic)?.get(partition)
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -1,7 +1,7 @@
 import { VarveError, type ErrorCode } from '../errors.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import { assignors, type AssignorName } from '../group/assignors/assignors.ts'
-import type { Assignor, AssignorMember, TopicPartition } from '../group/assignors/assignor.ts'
+import { keyOf, type Assignor, type AssignorMember, type TopicPartition } from '../group/assignors/assignor.ts'
 import {
   decodeAssignment,
   decodeSubscription,
@@ -92,7 +92,7 @@ export class Membership {
     if (this.isJoining && !this.isLeft) await new Promise<void>((resolve) => this.settled.push(resolve))
   }
 
-  /** Gives up its place, without a word to the consumer; it takes one again with `rejoin`. */
+  /** Gives up its place, and asks for another as soon as `mayJoin` says that it may. */
   async standBack(): Promise<void> {
     const left = this.giveUpPlace()
     this.memberId = ''
@@ -339,8 +339,4 @@ export class Membership {
 
 function isEqual(counts: ReadonlyMap<string, number>, others: ReadonlyMap<string, number>): boolean {
   return counts.size === others.size && [...counts].every(([topic, count]) => others.get(topic) === count)
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -107,12 +107,10 @@ function partitionsNamed(engine: LogEngine, names: readonly (string | TopicParti
 }
 
 async function resolve(partition: Partition, from: number | null, to: ResetTarget): Promise<number> {
-  const { log, highWatermark } = partition
-  if (to === 'earliest') return log.logStartOffset
-  if (to === 'latest') return highWatermark
+  if (typeof to === 'string') return partition.edge(to)
   if ('timestamp' in to) return offsetForTimestamp(partition, to.timestamp)
   if ('offset' in to) return to.offset
-  return (from ?? log.logStartOffset) + to.shiftBy
+  return (from ?? partition.edge('earliest')) + to.shiftBy
 }
 
 /** Out of what a partition holds there is nothing to read. */

@@ -13,7 +13,7 @@ export interface CompactionResult extends CompactionFigures {
 }
 
 interface CleanerContext {
-  clock(): Clock
+  clock: Clock
   /** Makes everything that is true now durable. */
   store: () => Promise<void>
   /** Memory for the keys of one partition. */
@@ -100,7 +100,7 @@ export class Cleaner {
       const { log } = partition
       // those too that are not durable yet: they are made so before they are compacted
       const sealed = log.segments.slice(0, -1)
-      const { cleanBytes, dirtyBytes } = await planCompaction(log, sealed, config, this.context.clock().now())
+      const { cleanBytes, dirtyBytes } = await planCompaction(log, sealed, config, this.context.clock.now())
       return dirtyBytes === 0 ? 0 : dirtyBytes / (cleanBytes + dirtyBytes)
     } catch (error) {
       if (this.mayWorkOn(partition)) failures.push(error)
@@ -127,8 +127,7 @@ export class Cleaner {
   }
 
   private async compactLog({ config, name }: Topic, job: Job): Promise<CompactionResult | null> {
-    const { bufferBytes, store } = this.context
-    const clock = this.context.clock()
+    const { bufferBytes, clock, store } = this.context
     const started = clock.monotonicMs()
     const { log, writer, partition } = job.partition
     // only what is durable is compacted, and goes by what is durable: a sealed segment may not be, under 'os'

@@ -38,7 +38,7 @@ export class Maintenance {
   ) {
     const { compactionBufferBytes: bufferBytes = COMPACTION_BUFFER_BYTES } = options
     const store = () => log.checkpointer.store()
-    this.cleaner = new Cleaner({ clock: () => log.clock, store, bufferBytes })
+    this.cleaner = new Cleaner({ clock: log.clock, store, bufferBytes })
   }
 
   /** Begins to look after the log. */

@@ -87,6 +87,11 @@ export class Partition {
     throw new VarveError('OFFSET_OUT_OF_RANGE', message, { details: { topic, partition, offset } })
   }
 
+  /** The offset of the first record that may be read, or the one behind the last. */
+  edge(place: 'earliest' | 'latest'): number {
+    return place === 'earliest' ? this.log.logStartOffset : this.highWatermark
+  }
+
   /**
    * Calls `wake` when records at or after `offset` are visible or the partition closes: at once where that is so already.
    *

@@ -1,19 +1,12 @@
 import { VarveError, type ErrorCode } from '../errors.ts'
+import { definedOf } from '../options.ts'
 import { OFFSETS_TOPIC } from '../engine/internal-topics.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import type { GroupOptions } from '../engine/open-options.ts'
 import { TopicAdmin, type CreateTopicOptions } from '../engine/topic-admin.ts'
 import type { TopicPartition } from './assignors/assignor.ts'
 import { committedPartitions, GroupLog, isDamage, type GroupImage } from './group-log.ts'
-import type {
-  GroupLimits,
-  JoinRequest,
-  JoinResponse,
-  LeaveResponse,
-  MemberClaim,
-  SyncRequest,
-  SyncResponse,
-} from './group.ts'
+import type { JoinRequest, JoinResponse, LeaveResponse, MemberClaim, SyncRequest, SyncResponse } from './group.ts'
 import { LiveGroup } from './live-group.ts'
 import { OFFSETS_PARTITIONS, offsetsPartitionFor } from './offsets-partition.ts'
 
@@ -63,7 +56,6 @@ export const NO_MEMBER: MemberClaim = { memberId: '', instanceId: null, generati
  * has to survive in `__consumer_offsets`, which is read when a group in it is first used.
  */
 export class GroupCoordinator {
-  readonly limits: GroupLimits
   private readonly options: Required<GroupOptions>
   private readonly admin: TopicAdmin
   private readonly logs = new Map<number, Promise<GroupLog>>()
@@ -72,8 +64,7 @@ export class GroupCoordinator {
   private isClosed = false
 
   constructor(private readonly engine: LogEngine) {
-    this.options = { ...DEFAULTS, ...definedOf(engine.groupOptions) }
-    this.limits = this.options
+    this.options = { ...DEFAULTS, ...definedOf(engine.groupOptions ?? {}) }
     this.admin = new TopicAdmin(engine)
     if (!engine.readOnly && this.options.offsetsRetentionMs >= 0) this.scheduleExpiry()
   }
@@ -298,7 +289,7 @@ export class GroupCoordinator {
     let group = this.live.get(groupId)
     if (group === undefined) {
       this.dropIdle()
-      group = new LiveGroup(groupId, log!, this.engine.clock, this.limits)
+      group = new LiveGroup(groupId, log!, this.engine.clock, this.options)
       this.live.set(groupId, group)
     }
     // nothing may come between: a group that nobody is in yet might be dropped
@@ -351,10 +342,6 @@ export class GroupCoordinator {
     await engine.lookAt(partition, () => log.replay())
     return log
   }
-}
-
-function definedOf(options: GroupOptions | undefined): Partial<Required<GroupOptions>> {
-  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined))
 }
 
 /** The error for what names no group. */

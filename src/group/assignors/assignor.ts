@@ -4,6 +4,11 @@ export interface TopicPartition {
   partition: number
 }
 
+/** A partition as the key of a map. No topic's name holds a slash. */
+export function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
 /** What an assignor is told of one member. */
 export interface AssignorMember {
   memberId: string
