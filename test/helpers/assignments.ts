@@ -50,3 +50,30 @@ export function inShort(partitions: readonly TopicPartition[]): string {
 function wordsIn(text: string): string[] {
   return text.split(' ').filter((word) => word !== '')
 }
+
+/** A case of Kafka's own tests of an assignor: partitions as `t1-0 t1-1`. */
+export type AssignorCase = [
+  name: string,
+  members: { [memberId: string]: ShortMember },
+  partitions: { [topic: string]: number },
+  expected: { [memberId: string]: string },
+]
+
+const both = { topics: 't1 t2' }
+
+/** The cases that range and roundrobin have in common, with the same outcome. */
+export const simpleCases: AssignorCase[] = [
+  ['a member without topics', { c1: { topics: '' } }, {}, { c1: '' }],
+  ['a topic that does not exist', { c1: { topics: 't1' } }, {}, { c1: '' }],
+  ['one member, one topic', { c1: { topics: 't1' } }, { t1: 3 }, { c1: 't1-0 t1-1 t1-2' }],
+  ['a topic that nobody asks for', { c1: { topics: 't1' } }, { t1: 3, other: 3 }, { c1: 't1-0 t1-1 t1-2' }],
+  ['one member, two topics', { c1: both }, { t1: 1, t2: 2 }, { c1: 't1-0 t2-0 t2-1' }],
+  ['more members than partitions', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 1 }, { c1: 't1-0', c2: '' }],
+  ['one partition each', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 2 }, { c1: 't1-0', c2: 't1-1' }],
+  [
+    'different topics',
+    { c1: { topics: 't1' }, c2: both, c3: { topics: 't1' } },
+    { t1: 3, t2: 2 },
+    { c1: 't1-0', c2: 't1-1 t2-0 t2-1', c3: 't1-2' },
+  ],
+]

@@ -1,32 +1,13 @@
 import { expect, test } from 'vitest'
 import { range } from '../../../src/group/assignors/range.ts'
-import { divide, type ShortMember } from '../../helpers/assignments.ts'
-
-type Case = [
-  name: string,
-  members: { [memberId: string]: ShortMember },
-  partitions: { [topic: string]: number },
-  expected: { [memberId: string]: string },
-]
+import { divide, simpleCases, type AssignorCase } from '../../helpers/assignments.ts'
 
 const both = { topics: 't1 t2' }
 
 // the cases of Kafka's RangeAssignorTest, those with racks apart
-test.each<Case>([
-  ['a member without topics', { c1: { topics: '' } }, {}, { c1: '' }],
-  ['a topic that does not exist', { c1: { topics: 't1' } }, {}, { c1: '' }],
-  ['one member, one topic', { c1: { topics: 't1' } }, { t1: 3 }, { c1: 't1-0 t1-1 t1-2' }],
-  ['a topic that nobody asks for', { c1: { topics: 't1' } }, { t1: 3, other: 3 }, { c1: 't1-0 t1-1 t1-2' }],
-  ['one member, two topics', { c1: both }, { t1: 1, t2: 2 }, { c1: 't1-0 t2-0 t2-1' }],
+test.each<AssignorCase>([
+  ...simpleCases,
   ['a topic named twice', { c1: { topics: 't1 t1' }, c2: { topics: 't1' } }, { t1: 2 }, { c1: 't1-0', c2: 't1-1' }],
-  ['more members than partitions', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 1 }, { c1: 't1-0', c2: '' }],
-  ['one partition each', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 2 }, { c1: 't1-0', c2: 't1-1' }],
-  [
-    'different topics',
-    { c1: { topics: 't1' }, c2: both, c3: { topics: 't1' } },
-    { t1: 3, t2: 2 },
-    { c1: 't1-0', c2: 't1-1 t2-0 t2-1', c3: 't1-2' },
-  ],
   [
     'two topics that do not come out even',
     { c1: both, c2: both },

@@ -1,13 +1,6 @@
 import { expect, test } from 'vitest'
 import { roundRobin } from '../../../src/group/assignors/round-robin.ts'
-import { divide, type ShortMember } from '../../helpers/assignments.ts'
-
-type Case = [
-  name: string,
-  members: { [memberId: string]: ShortMember },
-  partitions: { [topic: string]: number },
-  expected: { [memberId: string]: string },
-]
+import { divide, simpleCases, type AssignorCase } from '../../helpers/assignments.ts'
 
 const both = { topics: 't1 t2' }
 const instances = {
@@ -17,20 +10,8 @@ const instances = {
 }
 
 // the cases of Kafka's RoundRobinAssignorTest
-test.each<Case>([
-  ['a member without topics', { c1: { topics: '' } }, {}, { c1: '' }],
-  ['a topic that does not exist', { c1: { topics: 't1' } }, {}, { c1: '' }],
-  ['one member, one topic', { c1: { topics: 't1' } }, { t1: 3 }, { c1: 't1-0 t1-1 t1-2' }],
-  ['a topic that nobody asks for', { c1: { topics: 't1' } }, { t1: 3, other: 3 }, { c1: 't1-0 t1-1 t1-2' }],
-  ['one member, two topics', { c1: both }, { t1: 1, t2: 2 }, { c1: 't1-0 t2-0 t2-1' }],
-  ['more members than partitions', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 1 }, { c1: 't1-0', c2: '' }],
-  ['one partition each', { c1: { topics: 't1' }, c2: { topics: 't1' } }, { t1: 2 }, { c1: 't1-0', c2: 't1-1' }],
-  [
-    'different topics',
-    { c1: { topics: 't1' }, c2: both, c3: { topics: 't1' } },
-    { t1: 3, t2: 2 },
-    { c1: 't1-0', c2: 't1-1 t2-0 t2-1', c3: 't1-2' },
-  ],
+test.each<AssignorCase>([
+  ...simpleCases,
   ['two topics', { c1: both, c2: both }, { t1: 3, t2: 3 }, { c1: 't1-0 t1-2 t2-1', c2: 't1-1 t2-0 t2-2' }],
   [
     'static members, in the order of their instance ids',
