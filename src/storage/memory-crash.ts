@@ -11,6 +11,10 @@ export interface PendingWrite {
   length: number
   /** 0, 1, ... in the order of the writes, over all files that are there after the crash. */
   index: number
+  /** Order among all changes of the disk: writes, truncates and directory operations. */
+  sequence: number
+  /** Of the file before this write, bytes: the write makes it grow where it reaches beyond. */
+  sizeBefore: number
 }
 
 /** A truncate that was not synced when the power was cut. */
@@ -20,6 +24,8 @@ export interface PendingTruncate {
   size: number
   /** 0, 1, ... in the order of the truncates, over all files that are there after the crash. */
   index: number
+  /** Order among all changes of the disk. */
+  sequence: number
 }
 
 /** A creation, rename or removal whose directory was not synced when the power was cut. */
@@ -31,6 +37,8 @@ export interface PendingDirectoryOperation {
   to?: string
   /** 0, 1, ... in the order of the operations, over all directories. */
   index: number
+  /** Order among all changes of the disk. */
+  sequence: number
 }
 
 /** What a power cut leaves of that which was not synced. By default nothing. */
@@ -130,8 +138,9 @@ function survivingEntries(root: MemoryDirectory, { keepDirectoryOperation }: Cra
     if (operation !== current) {
       index += 1
       current = operation
-      const { kind, path, to } = operation
-      kept = keepDirectoryOperation(to === undefined ? { kind, path, index } : { kind, path, to, index })
+      const { kind, path, to, sequence } = operation
+      const pending = { kind, path, index, sequence }
+      kept = keepDirectoryOperation(to === undefined ? pending : { ...pending, to })
     }
     if (kept) setEntry(entriesOf(directory), name, after)
   }
@@ -156,12 +165,12 @@ function survivingChanges(files: FoundFile[], { choose, keepTruncate }: CrashOpt
     changes.sort((a, b) => a.change.sequence - b.change.sequence)
     let [writes, truncates] = [0, 0]
     for (const { path, change } of changes) {
-      const { position, length } = change
+      const { position, length, sequence, sizeBefore } = change
       if (change.kind === 'truncate') {
-        const kept = keepTruncate?.({ path, size: position, index: truncates++ }) ?? false
+        const kept = keepTruncate?.({ path, size: position, index: truncates++, sequence }) ?? false
         survived.set(change, kept ? [[0, 0]] : [])
       } else {
-        const kept = choose?.({ path, position, length, index: writes++ }) ?? 0
+        const kept = choose?.({ path, position, length, index: writes++, sequence, sizeBefore }) ?? 0
         survived.set(change, rangesWithin(length, kept))
       }
     }

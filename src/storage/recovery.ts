@@ -123,8 +123,9 @@ class LogRecovery {
     await this.dropEmpty(segments, logEndOffset)
     const last = segments.at(-1)?.baseOffset
     if (last === undefined || !onDisk.includes(last)) {
-      const empty = context.readOnly ? this.segment(logEndOffset, 0) : await Segment.create(context, logEndOffset)
-      segments.push(empty)
+      // skipped offsets belong to it, so that the log does not start behind them
+      const base = Math.max(contentEndOffset, checkpoint?.logStartOffset ?? 0)
+      segments.push(context.readOnly ? this.segment(base, 0) : await Segment.create(context, base))
       if (!context.readOnly) await context.storage.syncDirectory(context.directory)
     }
     const first = segments[0].baseOffset
@@ -230,7 +231,8 @@ class LogRecovery {
     const removed = new Set<number>()
     for (const [i, [baseOffset, sizeBytes]] of checkpoint.segments.entries()) {
       const end = checkpoint.segments[i + 1]?.[0] ?? checkpoint.durableOffset
-      const isDurable = baseOffset <= durableSegment && end > baseOffset
+      // one wholly before the log start may be deleted before the checkpoint names another as the durable one
+      const isDurable = baseOffset <= durableSegment && end > Math.max(baseOffset, logStartOffset)
       if (end <= logStartOffset && baseOffset < durableSegment) removed.add(baseOffset)
       else if (onDisk.includes(baseOffset)) {
         if (baseOffset < durableSegment) sealed.push([baseOffset, sizeBytes])

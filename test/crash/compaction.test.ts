@@ -121,7 +121,7 @@ describe(`a compaction (VARVE_SEED=${random.seed})`, () => {
             again.observer = null
             for (const [i, image] of nested.entries()) {
               states++
-              const cut = random.chance(0.3) ? {} : drawCut(random)
+              const cut = random.chance(0.3) ? {} : drawCut(image, random)
               await check(image.crash(cut), written, random, `${what}, cut again at ${i}`)
             }
           }
@@ -154,7 +154,7 @@ describe(`a compaction (VARVE_SEED=${random.seed})`, () => {
             const what = `${code} at call ${index} (${call?.kind} ${call?.path})`
             if (failure instanceof Error) expect(failure, what).toBeInstanceOf(VarveError)
             const own = new SeededRandom(seed + index)
-            const images = [disk.clone(), disk.crash(), disk.crash(drawCut(own))]
+            const images = [disk.clone(), disk.crash(), disk.crash(drawCut(disk, own))]
             storage.clearFaults()
             // in the same process: readers see everything, and the next one ends it
             expect(findLoss(written, await readAll(log), { mayLoseTombstones: true }), what).toBe(null)

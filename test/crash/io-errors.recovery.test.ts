@@ -28,7 +28,7 @@ test(
       const script = new CrashScript(random, ['group', 'os', { ms: 10 }])
       await script.run(25)
       const { disk: before, moment } = random.pick(script.points.slice(script.points.length / 2))
-      const image = before.crash(drawCut(random))
+      const image = before.crash(drawCut(before, random))
       const healthy = new FaultyStorage(image.clone())
       const log = await openOn(healthy, random, moment.wallMs)
       const left = await survivors(moment, log)

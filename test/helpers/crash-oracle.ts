@@ -2,11 +2,10 @@ import type { TopicDescription } from '../../src/client/topic-description.ts'
 import { Varve } from '../../src/client/varve.ts'
 import type { ConsumerRecord } from '../../src/codec/record.ts'
 import { type Flush } from '../../src/engine/flush.ts'
+import type { RecoveryReport } from '../../src/engine/open-options.ts'
 import type { TopicConfig } from '../../src/engine/topic-config.ts'
-import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { FakeClock } from './fake-clock.ts'
-import { drawCut } from './power-cuts.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 export const DIRECTORY = '/data/events'
@@ -60,6 +59,18 @@ export interface Moment {
   expected: 'clean' | 'unclean' | 'either'
 }
 
+/** What is in a log that was opened again. */
+export interface RecoveredLog {
+  recovery: RecoveryReport
+  topics: Map<string, RecoveredTopic>
+}
+
+export interface RecoveredTopic {
+  description: TopicDescription
+  /** All records, by partition. */
+  partitions: ConsumerRecord[][]
+}
+
 /** What was found of one partition: how many entries survived, and where it stands. */
 export interface Survivors {
   kept: number
@@ -82,45 +93,63 @@ export function flushOf(config: Partial<TopicConfig>): Flush {
   return config.flush ?? 'group'
 }
 
-const NOTHING_TO_RECOVER = JSON.stringify({ clean: true, scannedBytes: 0, cutBytes: 0, damage: [] })
-
 // vitest's expect is too slow for what is checked some ten million times
-function must(holds: boolean, promise: () => string): void {
+export function must(holds: boolean, promise: () => string): void {
   if (!holds) throw new Error(`must hold: ${promise()}`)
 }
 
-function same<T extends string | number | boolean | undefined>(found: T, wanted: T, what: string): void {
+export function same<T extends string | number | boolean | undefined>(found: T, wanted: T, what: string): void {
   if (found !== wanted) throw new Error(`${what}: must be ${wanted}, is ${found}`)
 }
 
-function atLeast(found: number, least: number, what: string): void {
+export function atLeast(found: number, least: number, what: string): void {
   if (!(found >= least)) throw new Error(`${what}: must be at least ${least}, is ${found}`)
 }
 
-function atMost(found: number, most: number, what: string): void {
+export function atMost(found: number, most: number, what: string): void {
   if (!(found <= most)) throw new Error(`${what}: must be at most ${most}, is ${found}`)
+}
+
+/** Reads all that is in a log. */
+export async function recoveredFrom(log: Varve): Promise<RecoveredLog> {
+  const topics = new Map<string, RecoveredTopic>()
+  for (const { name } of await log.listTopics()) {
+    const description = await log.describeTopic(name)
+    const partitions: ConsumerRecord[][] = []
+    for (const { partition } of description.partitions) {
+      const records: ConsumerRecord[] = []
+      for await (const record of log.read(name, { partition, from: 'earliest' })) records.push(record)
+      partitions.push(records)
+    }
+    topics.set(name, { description, partitions })
+  }
+  return { recovery: log.recovery, topics }
 }
 
 /** Checks a log that was opened after the power went at `moment`; returns what is left, by topic and partition. */
 export async function checkRecovered(log: Varve, moment: Moment): Promise<Map<string, Survivors[]>> {
-  const { recovery } = log
+  return checkFound(await recoveredFrom(log), moment)
+}
+
+/** As {@link checkRecovered}, of what was read before: one disk may be what is left of several moments. */
+export function checkFound({ recovery, topics }: RecoveredLog, moment: Moment): Map<string, Survivors[]> {
   if (moment.expected !== 'either') same(recovery.clean ? 'clean' : 'unclean', moment.expected, 'the stop')
   // a checkpoint that was being written is no damage to any partition
   const damage = recovery.damage.filter(({ path }) => !/\/checkpoint-[ab]$/.test(path))
   must(damage.length === 0, () => `no damage, found ${JSON.stringify(damage)}`)
-  const found = new Map((await log.listTopics()).map((topic) => [topic.name, topic]))
+  const found = new Map(topics)
   const survivors = new Map<string, Survivors[]>()
   for (const topic of moment.topics) {
-    const description = found.get(topic.name)
+    const recovered = found.get(topic.name)
     found.delete(topic.name)
-    must(topic.state !== 'there' || description !== undefined, () => `topic ${topic.name} is there`)
-    if (description === undefined) continue
+    must(topic.state !== 'there' || recovered !== undefined, () => `topic ${topic.name} is there`)
+    if (recovered === undefined) continue
+    const { description } = recovered
     checkDescription(description, topic)
-    const partitions: Survivors[] = []
-    for (const { partition } of description.partitions) {
+    const partitions = recovered.partitions.map((_, partition) => {
       const one = topic.partitions[partition] ?? inCreation(description.partitions[partition].leaderEpoch)
-      partitions.push(await checkPartition(log, description, partition, one, moment, topic))
-    }
+      return checkPartition(recovered, partition, one, moment, topic)
+    })
     survivors.set(topic.name, partitions)
     must(!moment.deletedIds.includes(description.topicId), () => `the deleted topic ${topic.name} stays deleted`)
   }
@@ -158,15 +187,15 @@ function checkDescription({ partitions, config }: TopicDescription, { counts, co
   )
 }
 
-async function checkPartition(
-  log: Varve,
-  { name, partitions }: TopicDescription,
+function checkPartition(
+  { description: { name, partitions }, partitions: found }: RecoveredTopic,
   partition: number,
   one: PartitionMoment,
   moment: Moment,
   topic: TopicMoment,
-): Promise<Survivors> {
+): Survivors {
   const { leaderEpoch, logStartOffset: start, logEndOffset: end } = partitions[partition]
+  const records = found[partition]
   const where = `${name}-${partition}`
   if (moment.expected === 'clean') same(leaderEpoch, one.leaderEpoch, `epoch of ${where}`)
   if (moment.expected === 'unclean') atLeast(leaderEpoch, one.leaderEpoch + 1, `epoch of ${where}`)
@@ -174,8 +203,6 @@ async function checkPartition(
   atLeast(start, one.startMin, `start of ${where}`)
   atMost(start, one.startMax, `start of ${where}`)
 
-  const records: ConsumerRecord[] = []
-  for await (const record of log.read(name, { partition, from: 'earliest' })) records.push(record)
   const first = one.entries.findIndex(({ offset }) => offset >= start)
   const kept = first < 0 || first >= one.count ? one.count : first + records.length
   for (const [i, record] of records.entries()) {
@@ -229,94 +256,4 @@ export function uniqueValue(random: SeededRandom, maxBytes: number): Buffer {
   const value = Buffer.alloc(random.between(8, Math.max(8, maxBytes)), appended)
   value.writeDoubleBE(++appended)
   return value
-}
-
-/**
- * Goes on after a recovery: appends to every partition, stops, opens again, and finds the very same. Offsets that were
- * seen before go to nothing else, and what was just acknowledged is there: after a close in order, which leaves nothing
- * to recover, or after a flush and another power cut.
- */
-export async function checkGoesOn(
-  disk: MemoryStorage,
-  log: Varve,
-  random: SeededRandom,
-  survivors: Map<string, Survivors[]>,
-  moment: Moment,
-): Promise<void> {
-  const powerGoes = random.chance(0.5)
-  const count = powerGoes ? random.between(1, 6) : 1
-  const added = await appendToAll(log, random, survivors, count, moment.wallMs)
-  if (powerGoes) await log.flush()
-  else await log.close()
-  const again = await openOn(powerGoes ? disk.crash(drawCut(random)) : disk, random, moment.wallMs)
-  const { clean, scannedBytes, cutBytes, damage } = again.recovery
-  if (powerGoes) same(clean, false, 'whether the second stop was clean')
-  else same(JSON.stringify({ clean, scannedBytes, cutBytes, damage }), NOTHING_TO_RECOVER, 'the second open')
-  same((await again.listTopics()).map(({ name }) => name).join(), [...survivors.keys()].sort().join(), 'topics')
-  for (const [name, partitions] of survivors) {
-    const description = await again.describeTopic(name)
-    for (const [partition, { start, end, kept, leaderEpoch }] of partitions.entries()) {
-      const where = `${name}-${partition} opened again`
-      const now = description.partitions[partition]
-      same(now.logStartOffset, start, `start of ${where}`)
-      if (powerGoes) atLeast(now.logEndOffset, end + count, `end of ${where}`)
-      else same(now.logEndOffset, end + count, `end of ${where}`)
-      same(now.leaderEpoch, powerGoes ? leaderEpoch + 1 : leaderEpoch, `epoch of ${where}`)
-      const one = moment.topics.find((topic) => topic.name === name)!.partitions[partition]
-      const before = (one?.entries.slice(0, kept) ?? []).filter(({ offset }) => offset >= start)
-      const wanted: Stored[] = [...before, ...added.get(`${name}/${partition}`)!]
-      const found: Stored[] = []
-      for await (const { offset, valueBytes, timestamp } of again.read(name, { partition, from: 'earliest' })) {
-        found.push({ offset, value: valueBytes!, timestamp })
-      }
-      same(found.length, wanted.length, `records of ${where}`)
-      for (const [i, { offset, value }] of wanted.entries()) {
-        must(found[i].offset === offset && found[i].value.equals(value), () => `record ${i} of ${where} is as it was`)
-      }
-      await checkTimes(again, name, partition, wanted)
-    }
-  }
-  await again.close()
-}
-
-interface Stored {
-  offset: number
-  value: Buffer
-  timestamp: number
-}
-
-/** Appends so many records to each partition, one after the other, at the offsets that follow its end. */
-async function appendToAll(
-  log: Varve,
-  random: SeededRandom,
-  survivors: Map<string, Survivors[]>,
-  count: number,
-  wallMs: number,
-): Promise<Map<string, Stored[]>> {
-  const added = new Map<string, Stored[]>()
-  for (const [name, partitions] of survivors) {
-    for (const [partition, { end }] of partitions.entries()) {
-      const records: Stored[] = []
-      for (let i = 0; i < count; i++) {
-        const value = uniqueValue(random, 40)
-        const timestamp = wallMs + 1_000_000 + i
-        const { offset } = await log.append(name, { partition, value, timestamp })
-        same(offset, end + i, `next offset of ${name}-${partition}`)
-        records.push({ offset, value, timestamp })
-      }
-      added.set(`${name}/${partition}`, records)
-    }
-  }
-  return added
-}
-
-/** Reads from the times of some records: what the time index says must not lead past the first at that time or after. */
-async function checkTimes(log: Varve, name: string, partition: number, records: readonly Stored[]): Promise<void> {
-  const last = records.length - 1
-  for (const at of new Set([Math.floor(last / 2), Math.max(last - 1, 0), last])) {
-    const { timestamp } = records[at]
-    const { value } = await log.read(name, { partition, from: { timestamp } }).next()
-    const first = records.find((record) => record.timestamp >= timestamp)
-    same(value?.offset, first?.offset, `first record of ${name}-${partition} at ${timestamp}`)
-  }
 }

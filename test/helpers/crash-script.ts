@@ -13,6 +13,7 @@ import {
   type PartitionMoment,
   type TopicMoment,
 } from './crash-oracle.ts'
+import { SMALL_SCALE } from './crash-scale.ts'
 import { FakeClock } from './fake-clock.ts'
 import { ObservedStorage } from './observed-storage.ts'
 import { drawCut } from './power-cuts.ts'
@@ -36,6 +37,10 @@ interface LiveTopic extends TopicMoment {
   partitions: LivePartition[]
 }
 
+/** A sync that takes as long as this stalls, ms. */
+const STALLS_MS = [3, 60, 5000]
+const YEAR_MS = 365 * 86_400_000
+
 const NAMES = ['orders', 'events', 'audit', 'payments']
 const MOST_TOPICS = 3
 const MOST_PARTITIONS = 2
@@ -52,22 +57,24 @@ export class CrashScript {
   private expected: Moment['expected'] = 'either'
   private acks = 0
   private label = 'open'
+  private stalls = 0
 
   /** @param flushes the modes that topics are created with and altered to */
   constructor(
     private readonly random: SeededRandom,
     private readonly flushes: readonly Flush[],
+    private readonly scale = SMALL_SCALE,
   ) {}
 
   async run(steps: number): Promise<void> {
     await this.open('either')
-    await this.createTopic()
+    await this.whileStalled(this.createTopic())
     for (let step = 0; step < steps; step++) {
-      await this.step(step)
+      await this.whileStalled(this.step(step))
       await this.tick()
       this.noteOffsets()
     }
-    await this.close()
+    await this.whileStalled(this.close())
     this.storage.observer = null
   }
 
@@ -96,9 +103,14 @@ export class CrashScript {
       name('flush')
       return this.flush()
     }
-    if (die < 64) {
+    if (die < 63) {
       name('time')
       return this.clock.advanceSlowly(random.pick([1, 4, 30]))
+    }
+    if (die < 64) {
+      name('wall clock')
+      const jump = random.pick([-10 * YEAR_MS, -3_600_000, -5, 3_600_000, 10 * YEAR_MS])
+      return this.clock.setWallClock(Date.UTC(2026, 0, 1) + jump)
     }
     if (die < 82) {
       name('admin')
@@ -120,7 +132,7 @@ export class CrashScript {
       this.disk = this.disk.clone()
     } else {
       name('power cut and reopen')
-      this.disk = this.disk.crash(drawCut(random))
+      this.disk = this.disk.crash(drawCut(this.disk, random))
     }
     return this.open('unclean')
   }
@@ -130,12 +142,37 @@ export class CrashScript {
     const before = this.moment()
     this.expected = stop === 'clean' ? 'either' : stop
     this.clock = new FakeClock(this.clock?.now())
+    this.stalls = 0
     this.storage = new ObservedStorage(this.disk, (call, path, when) => this.note(`${call} ${path}`, when))
     this.log = await openOn(this.storage, this.random, this.clock.now(), this.clock)
     if (!first) await this.adopt({ ...before, expected: stop })
     this.expected = 'unclean'
     // syncs take their time, so that writes go on meanwhile; not in an open, whose moments should be all alike
-    this.disk.syncDelay = () => (this.random.chance(0.4) ? this.tick() : undefined)
+    this.disk.syncDelay = () => {
+      if (this.random.chance(0.02)) return this.stall(this.random.pick(STALLS_MS))
+      return this.random.chance(0.4) ? this.tick() : undefined
+    }
+  }
+
+  /** A disk that takes its time: what happens meanwhile is up to the script. */
+  private async stall(ms: number): Promise<void> {
+    const { clock } = this
+    this.stalls += 1
+    await new Promise<void>((resolve) => clock.setTimer(ms, resolve))
+    // not one of a process that is gone
+    if (clock === this.clock) this.stalls -= 1
+  }
+
+  /** Lets time pass where a call waits for a disk that stalls. */
+  private async whileStalled<T>(call: Promise<T>): Promise<T> {
+    let isSettled = false
+    const settle = () => (isSettled = true)
+    call.then(settle, settle)
+    while (!isSettled) {
+      await this.tick()
+      if (this.stalls > 0) await this.clock.advanceSlowly(1 + this.random.below(50))
+    }
+    return call
   }
 
   /** Goes on from what was recovered: it is durable now, and what is lost is lost. */
@@ -194,7 +231,7 @@ export class CrashScript {
     const { random } = this
     const index = random.below(topic.partitions.length)
     const partition = topic.partitions[index]
-    const value = uniqueValue(random, random.pick([10, 60, 200]))
+    const value = uniqueValue(random, random.pick(this.scale.valueBytes))
     const key = random.chance(0.3) ? null : `key ${random.below(4)}`
     const timestamp = this.clock.now() + (random.chance(0.2) ? random.between(-50, 50) : 0)
     const durable = topic.configs.length === 1 && acknowledgesDurably(flushOf(topic.configs[0]))
@@ -258,7 +295,7 @@ export class CrashScript {
     const topic = this.someTopic()
     if (topic === undefined) return
     await this.change(topic, {
-      retentionBytes: this.random.pick([-1, 0, 600]),
+      retentionBytes: this.random.pick([-1, 0, this.scale.retentionBytes]),
       retentionMs: this.random.pick([-1, 0, 20]),
     })
     const partitions = this.topics.flatMap((one) => one.partitions)
@@ -275,8 +312,16 @@ export class CrashScript {
     const { random } = this
     const topic = this.someTopic()
     if (topic === undefined) return
-    const changes = { segmentBytes: random.pick([250, 600, 2000]), indexIntervalBytes: random.pick([0, 100, 1000]) }
+    const changes = this.drawSizes()
     await this.change(topic, random.chance(0.5) ? { ...changes, flush: random.pick(this.flushes) } : changes)
+  }
+
+  private drawSizes() {
+    const { random, scale } = this
+    return {
+      segmentBytes: random.pick(scale.segmentBytes),
+      indexIntervalBytes: random.pick(scale.indexIntervalBytes),
+    }
   }
 
   private async change(topic: LiveTopic, changes: Partial<TopicConfig>): Promise<void> {
@@ -305,8 +350,7 @@ export class CrashScript {
     if (name === undefined || topics.length >= MOST_TOPICS) return
     const count = random.between(1, 2)
     const flush = random.pick(this.flushes)
-    const sizes = { segmentBytes: random.pick([250, 600, 2000]), indexIntervalBytes: random.pick([0, 100]) }
-    const config: Partial<TopicConfig> = { flush, valueCodec: 'bytes', ...sizes }
+    const config: Partial<TopicConfig> = { flush, valueCodec: 'bytes', ...this.drawSizes() }
     const topic: LiveTopic = {
       name,
       state: 'creating',

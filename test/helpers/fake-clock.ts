@@ -73,7 +73,8 @@ export class FakeClock implements Clock {
       this.advance(Math.max(0, timer.dueMs - this.elapsedMs))
       await new Promise((resolve) => setImmediate(resolve))
     }
-    this.advance(endMs - this.elapsedMs)
+    // somebody else may have moved it further meanwhile
+    this.advance(Math.max(0, endMs - this.elapsedMs))
   }
 
   /** Sets the wall clock, as an administrator or NTP does; timers and `monotonicMs` do not notice. */

@@ -98,7 +98,7 @@ export class GroupScript {
     } else {
       name('power cut and reopen')
       this.storage.observer = null
-      this.disk = this.disk.crash(drawCut(random))
+      this.disk = this.disk.crash(drawCut(this.disk, random))
       await this.open()
       await this.adopt()
     }

@@ -395,7 +395,9 @@ export class GroupWorld {
 
   /** The power goes: nobody of this life is heard of again. */
   async cutPower(): Promise<void> {
-    this.storage = this.random.chance(0.5) ? this.storage.crash(drawCut(this.random)) : this.storage.clone()
+    this.storage = this.random.chance(0.5)
+      ? this.storage.crash(drawCut(this.storage, this.random))
+      : this.storage.clone()
     for (const model of this.partitions.values()) {
       model.excuseAll()
       model.visits = []

@@ -86,7 +86,7 @@ class World {
   async reopen(): Promise<void> {
     const how = random.below(3)
     if (how === 0) await this.log.close()
-    else this.storage = how === 1 ? this.storage.clone() : this.storage.crash(drawCut(random))
+    else this.storage = how === 1 ? this.storage.clone() : this.storage.crash(drawCut(this.storage, random))
     await this.open()
     await this.check()
   }

@@ -163,10 +163,11 @@ describe('what was not synced survives a power cut', () => {
     const storage = await threeWrites()
     const seen: PendingWrite[] = []
     storage.crash({ choose: (write) => (seen.push(write), 0) })
+    const [first] = seen
     expect(seen).toEqual([
-      { path: '/a', position: 4, length: 4, index: 0 },
-      { path: '/b', position: 0, length: 2, index: 1 },
-      { path: '/a', position: 6, length: 2, index: 2 },
+      { path: '/a', position: 4, length: 4, sizeBefore: 4, index: 0, sequence: first.sequence },
+      { path: '/b', position: 0, length: 2, sizeBefore: 0, index: 1, sequence: first.sequence + 1 },
+      { path: '/a', position: 6, length: 2, sizeBefore: 8, index: 2, sequence: first.sequence + 2 },
     ])
     const kept = (counts: number[]) => storage.crash({ choose: ({ index }) => counts[index] })
     expect(await read(kept([4, 2, 2]), '/a')).toBe('0123AACC')
@@ -222,9 +223,10 @@ describe('what was not synced survives a power cut', () => {
     await file.truncate(8)
     const seen: PendingTruncate[] = []
     storage.crash({ keepTruncate: (truncate) => (seen.push(truncate), false) })
+    const [first] = seen
     expect(seen).toEqual([
-      { path: '/a', size: 4, index: 0 },
-      { path: '/a', size: 8, index: 1 },
+      { path: '/a', size: 4, index: 0, sequence: first.sequence },
+      { path: '/a', size: 8, index: 1, sequence: first.sequence + 2 },
     ])
     expect(await read(storage.crash({ keepTruncate: ({ index }) => index === 0 }), '/a')).toBe('0123')
     expect(await read(storage.crash({ choose: () => 1 }), '/a')).toBe('01234X6789')
@@ -241,10 +243,10 @@ describe('what was not synced survives a power cut', () => {
     const seen: PendingDirectoryOperation[] = []
     storage.crash({ keepDirectoryOperation: (operation) => (seen.push(operation), true) })
     expect(seen).toEqual([
-      { kind: 'create', path: '/directory', index: 0 },
-      { kind: 'create', path: '/directory/a', index: 1 },
-      { kind: 'rename', path: '/directory/a', to: '/b', index: 2 },
-      { kind: 'remove', path: '/b', index: 3 },
+      { kind: 'create', path: '/directory', index: 0, sequence: 1 },
+      { kind: 'create', path: '/directory/a', index: 1, sequence: 2 },
+      { kind: 'rename', path: '/directory/a', to: '/b', index: 2, sequence: 3 },
+      { kind: 'remove', path: '/b', index: 3, sequence: 4 },
     ])
     const kept = (count: number) => storage.crash({ keepDirectoryOperation: ({ index }) => index < count })
     expect(await names(kept(0))).toEqual([])
