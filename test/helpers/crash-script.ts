@@ -41,6 +41,7 @@ interface LiveTopic extends TopicMoment {
 const STALLS_MS = [3, 60, 5000]
 const YEAR_MS = 365 * 86_400_000
 
+const CHANGES = ['deleteRecords', 'retention', 'alterTopic', 'createPartitions', 'createTopic', 'deleteTopic'] as const
 const NAMES = ['orders', 'events', 'audit', 'payments']
 const MOST_TOPICS = 3
 const MOST_PARTITIONS = 2
@@ -81,14 +82,6 @@ export class CrashScript {
   private async step(step: number): Promise<void> {
     const { random } = this
     const die = random.below(100)
-    const admin = [
-      () => this.deleteRecords(),
-      () => this.retention(),
-      () => this.alterTopic(),
-      () => this.createPartitions(),
-      () => this.createTopic(),
-      () => this.deleteTopic(),
-    ]
     const name = (label: string) => (this.label = `step ${step}, ${label}`)
     if (this.topics.length === 0) return this.createTopic()
     if (die < 40) {
@@ -113,12 +106,14 @@ export class CrashScript {
       return this.clock.setWallClock(Date.UTC(2026, 0, 1) + jump)
     }
     if (die < 82) {
-      name('admin')
-      return random.pick(admin)()
+      const change = random.pick(CHANGES)
+      name(change)
+      return this[change]()
     }
     if (die < 88) {
-      name('appends and admin')
-      await Promise.all([random.pick([admin[0], admin[3], admin[4]])(), this.append()])
+      const change = random.pick(['deleteRecords', 'createPartitions', 'createTopic'] as const)
+      name(`append and ${change}`)
+      await Promise.all([this[change](), this.append()])
       return
     }
     if (die < 92) {

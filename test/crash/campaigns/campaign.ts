@@ -22,7 +22,7 @@ export interface Run {
    * @param check with randomness of its own, so that the state alone can be repeated; all that draws from the run's must
    *              happen outside
    */
-  tryState: (what: () => string, check: (own: SeededRandom) => Promise<void>) => Promise<void>
+  tryState: (what: () => string, check: (own: SeededRandom) => Promise<unknown>) => Promise<void>
   /** Counts a disk that no state of this run had before. */
   countImage: () => void
 }

@@ -1,30 +1,23 @@
 import type { MemoryStorage } from '../../../src/storage/memory-storage.ts'
-import { checkGoesOn } from '../../helpers/crash-aftermath.ts'
-import {
-  checkFound,
-  openOn,
-  recoveredFrom,
-  type Moment,
-  type RecoveredLog,
-  type Survivors,
-} from '../../helpers/crash-oracle.ts'
+import { checkFound, openOn, recoveredFrom, type Moment, type Survivors } from '../../helpers/crash-oracle.ts'
 import { CrashScript, type CrashPoint } from '../../helpers/crash-script.ts'
-import { hashOf } from '../../helpers/disk-hash.ts'
 import { pendingOn, signatureOf } from '../../helpers/disk-profiles.ts'
 import { ObservedStorage } from '../../helpers/observed-storage.ts'
 import { drawCut, drawnCuts, plainCuts } from '../../helpers/power-cuts.ts'
 import { SeededRandom } from '../../helpers/seeded-random.ts'
 import type { Campaign, Run } from './campaign.ts'
+import { Images } from './images.ts'
 
 const STEPS = 40
 /** Moments of a run whose recovery is taken apart: some of each kind of step, as their labels name them. */
 const MOMENTS_OF_EACH = 1
-const KINDS = ['append', 'admin', 'flush', 'close', 'kill', 'power cut', ': create', ': truncate', ': remove']
+const STEP_KINDS = ['append', 'flush', 'createTopic', 'deleteTopic', 'createPartitions', 'alterTopic', 'deleteRecords']
+const KINDS = [...STEP_KINDS, 'retention', 'close', 'kill', 'power cut', ': create', ': truncate', ': syncDirectory']
 /** Of the states within a recovery, those whose recovery is taken apart as well. */
 const NESTED_SHARE = 0.02
 const DEPTH = 3
 const DRAWS = 12
-const GO_ON_SHARE = 0.1
+const GO_ON_ONE_IN = 10
 
 /**
  * The power goes, and goes again at every moment of the recovery, and of the recovery from that, three deep: each of them
@@ -45,9 +38,11 @@ export const recovery: Campaign = {
 }
 
 class NestedCuts {
-  private readonly found = new Map<string, RecoveredLog>()
+  private readonly images: Images
 
-  constructor(private readonly run: Run) {}
+  constructor(private readonly run: Run) {
+    this.images = new Images(run, GO_ON_ONE_IN)
+  }
 
   async takeApart({ disk, moment }: CrashPoint): Promise<void> {
     await this.cutRecovery(disk.crash(drawCut(disk, this.run.random)), moment, 1, null)
@@ -80,26 +75,13 @@ class NestedCuts {
         }
         await this.run.tryState(
           () => `${nested.label}, ${name}`,
-          (own) => this.check(again, nested, left, own),
+          async (own) => {
+            const after = shown(await this.images.check(again, nested, own))
+            if (after !== left) throw new Error(`left ${after}, and ${left} when it was not cut short`)
+          },
         )
       }
     }
-  }
-
-  private async check(image: MemoryStorage, moment: Moment, wanted: string, own: SeededRandom): Promise<void> {
-    const key = await hashOf(image)
-    let found = this.found.get(key)
-    let log = null
-    if (found === undefined) {
-      this.run.countImage()
-      log = await openOn(image, own, moment.wallMs)
-      found = await recoveredFrom(log)
-      this.found.set(key, found)
-    }
-    const survivors = checkFound(found, moment)
-    const left = shown(survivors)
-    if (left !== wanted) throw new Error(`left ${left}, and ${wanted} when it was not cut short`)
-    if (log !== null && own.chance(GO_ON_SHARE)) await checkGoesOn(image, log, own, survivors, moment)
   }
 }
 
