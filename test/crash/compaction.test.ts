@@ -73,6 +73,27 @@ async function check(disk: MemoryStorage, written: readonly Written[], own: Seed
   await again.close()
 }
 
+/** Cuts the power at every moment of the recovery of a disk, and of some of the recoveries from that, three deep. */
+async function cutRecoveries(
+  image: MemoryStorage,
+  written: readonly Written[],
+  what: string,
+  depth = 1,
+): Promise<number> {
+  const moments: MemoryStorage[] = []
+  const storage = new ObservedStorage(image, () => moments.push(image.clone()))
+  await open(storage)
+  storage.observer = null
+  let states = moments.length
+  for (const [i, disk] of moments.entries()) {
+    const cut = disk.crash(random.chance(0.3) ? {} : drawCut(disk, random))
+    const label = `${what}, cut again at ${i}`
+    if (depth < 3 && random.chance(0.01)) states += await cutRecoveries(cut.clone(), written, label, depth + 1)
+    await check(cut, written, random, label)
+  }
+  return states
+}
+
 /** Damages the checkpoint that counts, so that the one before it does. */
 async function withoutNewest(disk: MemoryStorage): Promise<MemoryStorage> {
   const paths = ['checkpoint-a', 'checkpoint-b'].map((name) => `${DIRECTORY}/${name}`)
@@ -86,7 +107,7 @@ async function withoutNewest(disk: MemoryStorage): Promise<MemoryStorage> {
 
 describe(`a compaction (VARVE_SEED=${random.seed})`, () => {
   test(
-    'that a power cut ends at any operation loses nothing, nor does one in the recovery from it',
+    'that a power cut ends at any operation loses nothing, nor do those in the recoveries from it, three deep',
     { timeout: 300_000 },
     async () => {
       let states = 0
@@ -113,17 +134,8 @@ describe(`a compaction (VARVE_SEED=${random.seed})`, () => {
             const what = `${moment.what}, ${name}`
             states++
             await check(moment.disk.crash(options), written, random, what)
-            if (!random.chance(0.15)) continue
-            const recovering = moment.disk.crash(options)
-            const nested: MemoryStorage[] = []
-            const again = new ObservedStorage(recovering, () => nested.push(recovering.clone()))
-            await open(again)
-            again.observer = null
-            for (const [i, image] of nested.entries()) {
-              states++
-              const cut = random.chance(0.3) ? {} : drawCut(image, random)
-              await check(image.crash(cut), written, random, `${what}, cut again at ${i}`)
-            }
+            if (!random.chance(0.04)) continue
+            states += await cutRecoveries(moment.disk.crash(options), written, what)
           }
         }
       }
