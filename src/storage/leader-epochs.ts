@@ -14,3 +14,8 @@ export function epochAt(epochs: readonly EpochStart[], offset: number): number |
 export function epochsFrom(epochs: readonly EpochStart[], offset: number): EpochStart[] {
   return epochs.filter((_, i) => (epochs[i + 1]?.startOffset ?? Infinity) > offset)
 }
+
+/** The offset with which an epoch begins, or undefined where it is not known. */
+export function startOf(epochs: readonly EpochStart[], epoch: number): number | undefined {
+  return epochs.find((one) => one.epoch === epoch)?.startOffset
+}

@@ -3,6 +3,7 @@ import { storageError, systemErrorCode } from '../errors.ts'
 import { findBatchAfterDamage, findNextBatch, scanBatches } from './batch-scanner.ts'
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
 import { fitsFollower, fitsFollowerInChunk } from './damage.ts'
+import { startOf } from './leader-epochs.ts'
 import type { LogState } from './partition-log.ts'
 import { Segment } from './segment.ts'
 import type { SegmentContext, SegmentHistory } from './segment-context.ts'
@@ -309,6 +310,9 @@ class LogRecovery {
         // neither field is under the checksum
         if (header.baseOffset < this.expected || header.leaderEpoch < lastEpoch) return 'offset'
         if (header.leaderEpoch > this.greatestEpoch) return 'offset'
+        // the first bytes of its offset are lost
+        if (newEpoch && header.baseOffset < (startOf(checkpoint?.epochs ?? [], header.leaderEpoch) ?? 0))
+          return 'offset'
         const isGap = header.baseOffset > this.expected && !(newEpoch && this.mayBeginEpoch(header))
         if (isGap && checkpoint !== null && !checkpoint.sparse) return 'offset'
         if (checkpoint === null && batch.position !== confirmed && (newEpoch || header.baseOffset > this.expected)) {
@@ -384,7 +388,7 @@ class LogRecovery {
     const { checkpoint } = this.request
     // a reader beside the writer sees what is written, whole; of an epoch after the checkpoint nothing is known
     if (this.context.readOnly || checkpoint === null || leaderEpoch > checkpoint.leaderEpoch) return true
-    return checkpoint.epochs.some(({ epoch, startOffset }) => epoch === leaderEpoch && startOffset === baseOffset)
+    return startOf(checkpoint.epochs, leaderEpoch) === baseOffset
   }
 
   private damage(baseOffset: number, ...rest: [at: number, reason: string, offset: number, nextOffset: number]): void {

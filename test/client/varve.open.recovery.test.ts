@@ -1,6 +1,7 @@
 /** What opening finds, does and reports after each kind of stop. */
 import { describe, expect, test } from 'vitest'
 import type { Varve } from '../../src/client/varve.ts'
+import { CheckpointFiles } from '../../src/storage/checkpoint.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import {
@@ -277,4 +278,70 @@ describe('after a clean close', () => {
     expect(await contentOf(storage, `${DIRECTORY}/orders-0`)).toEqual(before)
     expect(await epochOf(await openLog({ storage }))).toBe(0)
   })
+})
+
+describe('a log whose first segments are deleted', () => {
+  /** Stopped between the deletion and the sync that would have made the checkpoint name a later segment. */
+  async function deletedBefore(beforeOffset: number): Promise<MemoryStorage> {
+    const disk = new MemoryStorage()
+    const log = await openLog({ storage: disk })
+    await log.createTopic({ name: 'orders', flush: 'os', segmentBytes: 200, valueCodec: 'string' })
+    for (let i = 0; i < 4; i++) await log.append('orders', { value: `${i}`.repeat(60) })
+    const storage = disk.clone()
+    const files = new CheckpointFiles(storage, DIRECTORY)
+    const { checkpoint } = await files.load()
+    const [partition] = Object.values(checkpoint!.partitions).filter(({ reservedOffset }) => reservedOffset > 0)
+    expect(partition.durableSegment).toBe(0)
+    const names = await namesIn(storage, `${DIRECTORY}/orders-0`)
+    const bases = names.filter((name) => name.endsWith('.log')).map((name) => parseInt(name))
+    expect(bases).toEqual([0, 1, 2, 3])
+    const content = await storage.readFile(TAIL)
+    Object.assign(partition, { logStartOffset: beforeOffset, durableOffset: 1, durablePosition: content.length })
+    partition.segments = bases.map((base) => [base, content.length])
+    await files.store(checkpoint!)
+    for (const name of names) {
+      if (parseInt(name) < beforeOffset) await storage.removeFile(`${DIRECTORY}/orders-0/${name}`)
+    }
+    return storage
+  }
+
+  test('does not miss the one that the checkpoint takes for the durable one', async () => {
+    const log = await openLog({ storage: await deletedBefore(1) })
+    expect(log.recovery.damage).toEqual([])
+    expect(await offsetsOf(log, 'orders')).toEqual([1, 2, 3])
+  })
+
+  test('starts where it started, also when the names of all others are lost', async () => {
+    const storage = await deletedBefore(1)
+    for (const base of [1, 2, 3]) await storage.removeFile(segmentPath('orders', 0, base, '.log'))
+    const log = await openLog({ storage })
+    expect(log.recovery.damage).toEqual([])
+    expect(log.offsets('orders')[0].logStartOffset).toBe(1)
+    const { offset } = await log.append('orders', { value: 'next' })
+    expect(offset).toBe(1 + BLOCK)
+    expect(await offsetsOf(log, 'orders', { from: { 0: 1 } })).toEqual([offset])
+    await log.close()
+    const again = await openLog({ storage })
+    expect(again.offsets('orders')[0].logStartOffset).toBe(1)
+    expect(await offsetsOf(again, 'orders', { from: 'earliest' })).toEqual([offset])
+  })
+})
+
+test('a batch behind skipped offsets is not taken for one in the gap when the sector with the first bytes of its offset is lost', async () => {
+  const killed = new MemoryStorage()
+  const first = await openLog({ storage: killed })
+  await first.createTopic({ name: 'orders', flush: WINDOW, valueCodec: 'string' })
+  await first.append('orders', { value: 'before' })
+  await first.flush()
+  const { length: position } = await killed.readFile(TAIL)
+  const storage = killed.clone()
+  const log = await openLog({ storage })
+  expect(await log.append('orders', { value: 'behind' })).toMatchObject({ offset: 1 + BLOCK })
+  const left = storage.clone()
+  // 0x10001 without its upper bytes is 1, the offset that would have been next
+  await changeFile(left, TAIL, (content) => void content.fill(0, position, position + 7))
+  const again = await openLog({ storage: left })
+  expect(again.recovery.damage).toEqual([])
+  expect(await offsetsOf(again, 'orders')).toEqual([0])
+  expect((await again.append('orders', { value: 'later' })).offset).toBeGreaterThan(1 + BLOCK)
 })
