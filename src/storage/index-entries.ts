@@ -8,6 +8,8 @@ export class IndexEntries {
   writtenCount: number
   /** The file holds the first `writtenCount` entries and nothing else: false for one that may be missing or wrong. */
   private isFileRight: boolean
+  /** What the file holds survives a power cut. */
+  private isFileDurable = false
   /** False when the file's size was no multiple of the entry size. */
   readonly isWhole: boolean
 
@@ -41,15 +43,23 @@ export class IndexEntries {
     this.writtenCount = Math.min(this.writtenCount, this.count)
   }
 
-  /** Whether the file has all entries. */
-  get areWritten(): boolean {
-    return this.isFileRight && this.writtenCount === this.count
+  /** Whether the file has all entries, and has them durably where that is asked for. */
+  areWritten(options: { durably: boolean }): boolean {
+    return this.isFileRight && this.writtenCount === this.count && (this.isFileDurable || !options.durably)
   }
 
   /** The file holds the first `count` entries now, and nothing else. */
-  written(count: number): void {
+  written(count: number, options: { durably: boolean }): void {
     this.writtenCount = count
     this.isFileRight = true
+    this.isFileDurable = options.durably
+  }
+
+  /** Nobody knows what the file holds: a sync of it has failed. */
+  lost(): void {
+    this.writtenCount = 0
+    this.isFileRight = false
+    this.isFileDurable = false
   }
 
   /** Index of the last entry whose bytes satisfy `holds`, which is true up to some entry and false after it; else -1. */

@@ -262,14 +262,14 @@ export class PartitionLog {
     return bytes
   }
 
-  /** Writes what the index files lack, before a checkpoint; completely and durably when the log is being closed. */
+  /** Writes durably what the index files lack, before a checkpoint; completely when the log is being closed. */
   async writeIndexes(options: { closing: boolean }): Promise<void> {
     // after a close in order nothing is repaired any more
     if (options.closing && this.active.mustRepairIndexes) await this.active.open()
     if (!this.active.isReady) return
     if (options.closing) this.active.completeTimeIndex()
-    await this.active.writeIndexes({ sync: options.closing })
-    // they may be new
+    await this.active.writeIndexes({ sync: true })
+    // their names may be new
     if (options.closing) await this.context.storage.syncDirectory(this.directory)
   }
 

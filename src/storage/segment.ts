@@ -237,7 +237,7 @@ export class Segment {
 
   private async writeIndex(suffix: '.index' | '.timeindex', entries: IndexEntries, sync: boolean): Promise<void> {
     const { count } = entries
-    if (!sync && entries.areWritten) return
+    if (entries.areWritten({ durably: sync })) return
     const start = entries.writtenCount * entries.entryBytes
     const file = await openOrCreate(this.context.storage, this.pathOf(suffix))
     try {
@@ -245,8 +245,14 @@ export class Segment {
       if (length > start) await file.truncate(start)
       // the log goes on while this waits: only what was counted above is written
       writeFully(file, entries.unwritten().subarray(0, (count - entries.writtenCount) * entries.entryBytes), start)
-      if (sync) await file.sync()
-      entries.written(count)
+      entries.written(count, { durably: false })
+      if (!sync) return
+      await file.sync().catch((error: unknown) => {
+        entries.lost()
+        throw error
+      })
+      if (length === 0) await this.context.storage.syncDirectory(this.context.directory)
+      entries.written(count, { durably: true })
     } finally {
       await file.close()
     }
