@@ -163,7 +163,7 @@ export class Ledger {
       const place = { topic, life, partition, key, value, call, callSize: fillers.length }
       return { ...place, offset: -1, ackedAt: NEVER, durableAt: NEVER }
     })
-    const durably = this.topic(topic)?.durably ?? false
+    const durably = this.isDurablyAcknowledged(topic)
     this.records.push(...facts)
     await this.attempt(`append ${fillers.length} to ${topic}-${partition}`, async () => {
       const records = facts.map(({ value }) => ({ partition, key, value }))
@@ -173,7 +173,7 @@ export class Ledger {
         facts[i].offset = offset
         facts[i].ackedAt = this.now + 1
         // the mode may have been changed meanwhile
-        if (durably && this.topic(topic)?.durably === true) facts[i].durableAt = this.now + 1
+        if (durably && this.isDurablyAcknowledged(topic)) facts[i].durableAt = this.now + 1
       }
       return results[0].offset
     })
@@ -255,6 +255,10 @@ export class Ledger {
       return found.map((record) => placeOf(record))
     })
     this.checkFound(name, found, places === undefined || options.partly === true)
+    if (places === undefined || !this.isDurablyAcknowledged(name)) return
+    const ends = log.offsets(name).map(({ durableOffset }) => durableOffset)
+    const early = found.find(({ partition, offset }) => offset >= ends[partition])
+    if (early !== undefined) throw new Error(`${name}/${placeOf(early)} is seen and not durable`)
   }
 
   /** Checks a log that was opened after a stop at the moment `at`. */
@@ -352,6 +356,11 @@ export class Ledger {
         throw new Error(`${groupId} committed ${[...allowed].join(' or ')} of ${topic}-${partition}, found ${found}`)
       }
     }
+  }
+
+  /** Whether appends to a topic are acknowledged, and seen, only when they are durable. */
+  isDurablyAcknowledged(name: string): boolean {
+    return this.topic(name)?.durably ?? false
   }
 
   private topic(name: string): TopicFact | undefined {
