@@ -57,43 +57,6 @@ test('after an unclean stop the tail is written again and synced before it is tr
   await log.close()
 })
 
-test('a full disk rejects appends, leaves nothing half-visible, and is over when there is room: 200 times', async () => {
-  const storage = new FaultyStorage(new MemoryStorage())
-  const log = await open(storage)
-  await log.createTopic({ name: 't', valueCodec: 'string', segmentBytes: 4000, retentionBytes: 8000 })
-  const random = new SeededRandom()
-  console.log(`full disk: ${random.toString()}`)
-  const stored: string[] = []
-  let refused = 0
-  for (let cycle = 0; cycle < 200; cycle++) {
-    storage.capacityBytes = storage.usedBytes + random.below(1500)
-    for (let i = 0; i < 4; i++) {
-      const value = `${cycle}.${i}.${'x'.repeat(random.below(600))}`
-      try {
-        const { offset } = await log.append('t', { value })
-        expect(offset).toBe(stored.length)
-        stored.push(value)
-      } catch (error) {
-        expect((error as VarveError).code).toBe('DISK_FULL')
-        refused++
-      }
-    }
-    storage.capacityBytes = Infinity
-    const { offset } = await log.append('t', { value: `room ${cycle}` })
-    expect(offset).toBe(stored.length)
-    stored.push(`room ${cycle}`)
-  }
-  expect(refused).toBeGreaterThan(100)
-  const seen: unknown[] = []
-  for await (const record of log.read('t')) seen.push(record.value)
-  expect(seen).toEqual(stored)
-  // retention needs no room
-  storage.capacityBytes = storage.usedBytes
-  await log.enforceRetention()
-  expect(log.offsets('t')[0].logStartOffset).toBeGreaterThan(0)
-  await log.close()
-})
-
 test('a sync that hangs holds up its own partition only', async () => {
   const storage = new FaultyStorage(new MemoryStorage())
   const log = await open(storage)

@@ -197,6 +197,7 @@ export function checkFailures(
     if (code === null) throw new Error(told, { cause: error })
     if (OF_THE_DISK.includes(error.code)) {
       isTold = true
+      if (/\bdamaged\b/.test(error.message)) throw new Error(`${told}, which tells of damage`, { cause: error })
       if ((error.details.path ?? '') === '') throw new Error(`${told}, which names no path`, { cause: error })
       if (!causesOf(error).includes(code)) throw new Error(`${told}, without its cause`, { cause: error })
     } else if (!isExpected(failure) && (!isTold || !CONSEQUENCES.includes(error.code)))
