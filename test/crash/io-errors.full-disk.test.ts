@@ -51,7 +51,7 @@ test('a full disk rejects appends, leaves nothing half-visible, and is over when
   await log.close()
 })
 
-test('where only index files find no room, no offset is given twice and no record is lost: the index is built again', async () => {
+test('where only index files find no room, no offset is given twice and no record is lost or passed over', async () => {
   for (const suffix of ['.index', '.timeindex']) {
     const disk = new MemoryStorage()
     const storage = new FaultyStorage(disk)

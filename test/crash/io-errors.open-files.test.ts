@@ -71,7 +71,7 @@ test('of a topic that is deleted while its files cannot be closed nothing stays 
   expect(openFiles).toEqual([])
 })
 
-test('a read-only log that cannot read the checkpoint says so, with its path and the cause, and leaves nothing open', async () => {
+test('a read-only log that cannot read the checkpoint says where and why, and leaves nothing open', async () => {
   const { storage, log, openFiles } = await watchedLog()
   await log.createTopic({ name: 't' })
   await log.append('t', { value: 1 })

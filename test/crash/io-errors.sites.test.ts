@@ -12,7 +12,10 @@ import { DIRECTORY, type Ended } from '../helpers/io-run.ts'
 
 const FILE = 'test/crash/io-errors.sites.test.ts'
 
-/** A group's state, for which there is room at the next try. A checkpoint that costs recovery time only where it is lacking; and a file that compaction has only read, or has synced. */
+/**
+ * A group's state, for which there is room at the next try; a checkpoint that costs recovery time only where it is lacking;
+ * and a file that compaction has only read, or has synced.
+ */
 function needsNobody({ kind, path, fault }: Call): boolean {
   if (fault === 'ENOSPC' && path.includes('/__consumer_offsets-')) return true
   const isCheckpoint = path.startsWith(`${DIRECTORY}/checkpoint-`)
