@@ -134,6 +134,13 @@ export function systemErrorCode(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+const DAMAGE: readonly ErrorCode[] = ['CORRUPT_MESSAGE', 'INVALID_RECORD', 'UNSUPPORTED_FOR_MESSAGE_FORMAT']
+
+/** Whether an error says that what is stored is not what was written: not only that it cannot be read now. */
+export function isDamage(error: unknown): error is VarveError {
+  return error instanceof VarveError && DAMAGE.includes(error.code)
+}
+
 /** Wraps a failed storage call as `storageError` does, and leaves any other error as it is: a mistake in a call stays one. */
 export function wrapSystemError(error: unknown, doing: string, details: ErrorDetails): Error {
   return /^E[A-Z0-9]+$/.test(systemErrorCode(error) ?? '') ? storageError(error, doing, details) : (error as Error)

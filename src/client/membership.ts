@@ -269,10 +269,11 @@ export class Membership {
       INVALID_SESSION_TIMEOUT:
         `a sessionTimeoutMs of ${sessionTimeoutMs} is outside of its limits: choose another, ` +
         'or change the limits in groups of Varve.open',
-      KAFKA_STORAGE_ERROR: 'its state cannot be stored: close the log and open it again',
     }
-    const message = `the consumer cannot be a member of group '${groupId}': ${why[code] ?? code}`
-    return new VarveError(code, message)
+    const failure = this.coordinator.liveGroup(groupId)?.failure
+    const cause = failure?.code === code ? failure : undefined
+    const message = `the consumer cannot be a member of group '${groupId}': ${cause?.message ?? why[code] ?? code}`
+    return new VarveError(code, message, cause === undefined ? {} : { details: cause.details, cause })
   }
 
   private subscription(assignor: Assignor): Uint8Array {

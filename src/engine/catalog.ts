@@ -1,6 +1,6 @@
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import type { Clock } from '../environment.ts'
-import { VarveError } from '../errors.ts'
+import { isDamage, VarveError } from '../errors.ts'
 import { PartitionCursor } from './partition-cursor.ts'
 import type { Partition } from './partition.ts'
 import type { TopicRecord } from './topic.ts'
@@ -47,7 +47,7 @@ export class Catalog {
         }
       } while (await cursor.fill())
     } catch (error) {
-      if (!(error instanceof VarveError)) throw error
+      if (!isDamage(error)) throw error
       const advice =
         'the catalog of topics is damaged, and guessing would lose topics: ' +
         `restore '${log.directory}' from a copy, or move it away and take the topics over with adoptTopic`

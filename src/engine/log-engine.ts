@@ -70,9 +70,13 @@ export class LogEngine {
     // a writer may delete what is being opened: then there is a newer checkpoint, and another look tells
     return retryBesideWriter(async (_, isLast) => {
       const engine = await LogEngine.openOnce(options)
-      if (isLast || !(await engine.isOutdated())) return engine
-      await engine.close()
-      return null
+      let mayStay = false
+      try {
+        mayStay = isLast || !(await engine.isOutdated())
+        return mayStay ? engine : null
+      } finally {
+        if (!mayStay) await engine.close()
+      }
     })
   }
 
@@ -210,17 +214,16 @@ export class LogEngine {
   async openPartitions(topic: Topic, record: TopicRecord): Promise<Partition[]> {
     const open = new Set(topic.partitions.map(({ partition }) => partition))
     const missing = partitionNumbers(record).filter((partition) => !open.has(partition))
-    return mapBounded(missing, OPEN_AT_ONCE, (partition) =>
-      this.opener.open({
-        topic: topic.name,
-        partition,
-        directory: partitionDirectory(record.directory, partition),
-        key: partitionKey(record, partition),
-        recordContext: topic.recordContext(partition),
-        config: () => topic.config,
-        flush: () => topic.flush,
-      }),
-    )
+    const specs = missing.map((partition) => ({
+      topic: topic.name,
+      partition,
+      directory: partitionDirectory(record.directory, partition),
+      key: partitionKey(record, partition),
+      recordContext: topic.recordContext(partition),
+      config: () => topic.config,
+      flush: () => topic.flush,
+    }))
+    return this.opener.openAll(specs, OPEN_AT_ONCE)
   }
 
   /** Re-reads what another process has appended to partitions of a read-only log. */

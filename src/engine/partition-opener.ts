@@ -9,11 +9,12 @@ import { SegmentPool } from '../storage/segment-pool.ts'
 import type { SegmentContext } from '../storage/segment-context.ts'
 import type { Storage } from '../storage/storage.ts'
 import { systemError } from '../storage/system-error.ts'
+import { mapBounded } from './bounded-map.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { Flush } from './flush.ts'
 import { readTopicId, SAVED_DIRECTORY } from './layout.ts'
 import { RESERVATION_OFFSETS } from './offset-reservation.ts'
-import { Partition } from './partition.ts'
+import { closeLogs, Partition } from './partition.ts'
 import type { PendingBytes } from './pending-bytes.ts'
 import type { TopicConfig } from './topic-config.ts'
 
@@ -78,6 +79,22 @@ export class PartitionOpener {
     const { reports } = this
     this.reports = []
     return reports
+  }
+
+  /** Opens partitions, at most `atOnce` at a time: all of them, or none. */
+  async openAll(specs: readonly PartitionSpec[], atOnce: number): Promise<Partition[]> {
+    const opened: Partition[] = []
+    const openOne = async (spec: PartitionSpec) => {
+      const partition = await this.open(spec)
+      opened.push(partition)
+      return partition
+    }
+    try {
+      return await mapBounded(specs, atOnce, openOne)
+    } catch (error) {
+      await closeLogs(opened)
+      throw error
+    }
   }
 
   async open(spec: PartitionSpec): Promise<Partition> {

@@ -135,3 +135,8 @@ export class Partition {
     this.waiters.clear()
   }
 }
+
+/** Closes the files of partitions that nobody is to use: nothing is lost where that fails. */
+export async function closeLogs(partitions: readonly Partition[]): Promise<void> {
+  await Promise.allSettled(partitions.map(({ log }) => log.close()))
+}

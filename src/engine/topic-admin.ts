@@ -13,7 +13,7 @@ import {
   writePartitionMetadata,
 } from './layout.ts'
 import type { LogEngine } from './log-engine.ts'
-import type { Partition } from './partition.ts'
+import { closeLogs, type Partition } from './partition.ts'
 import { checkTopicName, checkTopicOptions, storedName, topicDefaults, type TopicConfig } from './topic-config.ts'
 import { removeTopicDirectories } from './topic-deletion.ts'
 import { partitionNumbers, type Topic, type TopicFunctions, type TopicRecord } from './topic.ts'
@@ -123,7 +123,7 @@ export class TopicAdmin {
       topic.configure(record, functionsOf(config))
       await engine.catalog.put(record)
     } catch (error) {
-      for (const partition of topic.partitions) await partition.log.close()
+      await closeLogs(topic.partitions)
       throw error
     }
     // only now: nothing may be acknowledged in a topic that a power cut could take away
@@ -208,7 +208,7 @@ export class TopicAdmin {
     try {
       await this.engine.catalog.put(grown)
     } catch (error) {
-      for (const partition of opened) await partition.log.close()
+      await closeLogs(opened)
       throw error
     }
     topic.partitions.push(...opened)
@@ -228,10 +228,8 @@ export class TopicAdmin {
       const message = `topic '${name}' was deleted`
       const deleted = new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name } })
       await engine.maintenance.leaveAlone(topic.partitions)
-      for (const partition of topic.partitions) {
-        await partition.close(deleted)
-        await partition.log.close()
-      }
+      for (const partition of topic.partitions) await partition.close(deleted)
+      await closeLogs(topic.partitions)
       await removeTopicDirectories(engine.storage, engine.directory, topic.record)
       await engine.checkpointer.tryToStore()
     })

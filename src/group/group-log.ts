@@ -1,5 +1,5 @@
 import type { Clock } from '../environment.ts'
-import { VarveError, type ErrorCode } from '../errors.ts'
+import { isDamage, VarveError } from '../errors.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
 import { PartitionCursor } from '../engine/partition-cursor.ts'
 import type { Partition } from '../engine/partition.ts'
@@ -27,8 +27,6 @@ interface Entry {
   /** Null: a tombstone. */
   value: Buffer | null
 }
-
-const DAMAGE: readonly ErrorCode[] = ['CORRUPT_MESSAGE', 'INVALID_RECORD', 'UNSUPPORTED_FOR_MESSAGE_FORMAT']
 
 /**
  * One partition of `__consumer_offsets`, and what replaying it gives: committed offsets, and the last stable state of each
@@ -172,11 +170,6 @@ function apply(images: Map<string, GroupImage>, key: Buffer | null, value: Buffe
   }
   if (image.stored === null && image.offsets.size === 0) images.delete(record.groupId)
   else images.set(record.groupId, image)
-}
-
-/** Whether an error says that what is stored is not what was written. */
-export function isDamage(error: unknown): error is VarveError {
-  return error instanceof VarveError && DAMAGE.includes(error.code)
 }
 
 /** The partitions that a group has committed offsets of. */

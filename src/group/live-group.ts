@@ -1,5 +1,5 @@
 import type { Clock } from '../environment.ts'
-import { systemErrorCode, VarveError, type ErrorCode } from '../errors.ts'
+import { storageError, type ErrorCode, type VarveError } from '../errors.ts'
 import { newGroup, nextDeadlineMs, restoreGroup, step } from './group-machine.ts'
 import type { GroupLog } from './group-log.ts'
 import type {
@@ -26,6 +26,8 @@ const STALL_MS = 500
 /** What drives the machine of one group: requests wait here, time passes here, and what it wants stored is stored. */
 export class LiveGroup {
   group: Group
+  /** Why its state could not be stored the last time that it was tried, or null. */
+  failure: VarveError | null = null
   private lastRequest = 0
   private readonly requests = new Map<RequestId, (response: never) => void>()
   private readonly watchers = new Set<() => void>()
@@ -135,14 +137,12 @@ export class LiveGroup {
   }
 
   private async store(snapshot: GroupSnapshot): Promise<void> {
-    let error: ErrorCode | null = null
-    try {
-      await this.log.putGroup(this.groupId, snapshot)
-    } catch (cause) {
-      error = cause instanceof VarveError ? cause.code : ((systemErrorCode(cause) as ErrorCode | undefined) ?? null)
-      error ??= 'KAFKA_STORAGE_ERROR'
-    }
-    this.happen({ type: 'stored', snapshot, error })
+    const { groupId, log } = this
+    this.failure = await log.putGroup(groupId, snapshot).then(
+      () => null,
+      (error: unknown) => storageError(error, `store group '${groupId}'`, { path: log.partition.log.directory }),
+    )
+    this.happen({ type: 'stored', snapshot, error: this.failure?.code ?? null })
   }
 
   private schedule(): void {

@@ -1,5 +1,5 @@
 import { crc32c } from '../codec/checksum.ts'
-import { VarveError } from '../errors.ts'
+import { storageError, VarveError } from '../errors.ts'
 import { openOrCreate, readFully, unlessMissing, writeFully, type Storage, type StorageFile } from './storage.ts'
 
 /** From which offset on a leader epoch holds. */
@@ -113,8 +113,19 @@ export class CheckpointFiles {
     }
   }
 
-  /** What another process has written by now. The files are read whole only where their first lines have changed. */
+  /**
+   * What another process has written by now. The files are read whole only where their first lines have changed.
+   *
+   * @throws VarveError KAFKA_STORAGE_ERROR and the like when they cannot be read, and what `load` throws
+   */
   async reload(): Promise<LoadedCheckpoint> {
+    const { directory } = this
+    return this.loadChanged().catch((error: unknown) => {
+      throw storageError(error, `read the checkpoint of '${directory}'`, { path: directory })
+    })
+  }
+
+  private async loadChanged(): Promise<LoadedCheckpoint> {
     const heads = `${await this.headOf(CHECKPOINT_FILES[0])}${await this.headOf(CHECKPOINT_FILES[1])}`
     if (this.last?.heads === heads) return this.last.loaded
     const loaded = await this.load()
@@ -139,7 +150,9 @@ export class CheckpointFiles {
   async store(checkpoint: Checkpoint): Promise<void> {
     const sequence = this.sequence + 1
     const slot = sequence % 2
-    const file = (this.files[slot] ??= await this.open(slot))
+    const file = (this.files[slot] ??= await openOrCreate(this.storage, `${this.directory}/${CHECKPOINT_FILES[slot]}`))
+    // one that is there and empty may not have its name durably either
+    if (this.sizes[slot] === 0) await this.storage.syncDirectory(this.directory)
     const body = Buffer.from(JSON.stringify(checkpoint))
     const line = (crc: string) => `varve-checkpoint ${FORMAT_VERSION} ${sequence} ${crc}\n`
     const start = line(NO_CRC).length
@@ -158,13 +171,6 @@ export class CheckpointFiles {
     const files = this.files.splice(0, this.files.length, null, null)
     const results = await Promise.allSettled(files.map(async (file) => file?.close()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
-  }
-
-  private async open(slot: number): Promise<StorageFile> {
-    const file = await openOrCreate(this.storage, `${this.directory}/${CHECKPOINT_FILES[slot]}`)
-    // one that is there and empty may not have its name durably either
-    if (this.sizes[slot] === 0) await this.storage.syncDirectory(this.directory)
-    return file
   }
 }
 

@@ -167,7 +167,8 @@ export class LogReader {
         }
       }
       if (found.fault === null && !isDoubtful) {
-        if (!fileHasMore) return slice(found.end, found.end)
+        if (!fileHasMore)
+          return { ...slice(found.end, found.end), fault: position + available < end ? 'incomplete' : null }
         position += found.end
         expected = found.expected
         continue

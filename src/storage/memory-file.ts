@@ -29,6 +29,12 @@ export interface CrashedFileOptions {
   fill: 'zeros' | 'garbage'
 }
 
+/**
+ * What a failed sync does to what it was to write, see MemoryStorage. `'kept'`: it is written by the next one; `'dropped'`:
+ * it stays readable and counts as written, so that no sync writes it any more; `'reverted'`: it is gone.
+ */
+export type FailedSync = 'kept' | 'dropped' | 'reverted'
+
 const NOTHING = Buffer.alloc(0)
 const SMALLEST_CAPACITY = 256
 
@@ -45,6 +51,8 @@ export class MemoryInode {
   private shared = false
   private used = 0
   private changes: FileChange[] = []
+  /** What is on the disk, once a failed sync has dropped changes. Null: what is left when `changes` are taken back. */
+  private disk: MemoryInode | null = null
 
   get size(): number {
     return this.used
@@ -84,6 +92,23 @@ export class MemoryInode {
 
   /** Makes the changes up to `sequence` durable. */
   settle(sequence: number): void {
+    if (this.disk !== null) {
+      const survived = (change: FileChange): ByteRange[] => (change.sequence <= sequence ? [[0, change.length]] : [])
+      this.disk = this.afterCrash({ survived, size: 'kept', fill: 'zeros' })
+    }
+    this.forget(sequence)
+  }
+
+  /** A sync of the changes up to `sequence` has failed. */
+  failSync(sequence: number, effect: FailedSync): void {
+    if (effect === 'kept') return
+    const disk = this.afterCrash({ survived: () => [], size: 'kept', fill: 'zeros' })
+    if (effect === 'reverted') return this.become(disk)
+    this.disk = disk
+    this.forget(sequence)
+  }
+
+  private forget(sequence: number): void {
     const firstAfter = this.changes.findLastIndex((change) => change.sequence <= sequence) + 1
     this.changes = firstAfter === this.changes.length ? [] : this.changes.slice(firstAfter)
   }
@@ -93,6 +118,7 @@ export class MemoryInode {
     const copy = new MemoryInode()
     this.shareWith(copy)
     copy.changes = [...this.changes]
+    copy.disk = this.disk
     return copy
   }
 
@@ -100,10 +126,16 @@ export class MemoryInode {
   afterCrash(options: CrashedFileOptions): MemoryInode {
     const image = new MemoryInode()
     if (this.changes.length === 0) {
-      this.shareWith(image)
+      const durable = this.disk ?? this
+      durable.shareWith(image)
       return image
     }
     const survivors = this.takeBack(image, options.survived)
+    if (this.disk !== null) {
+      const { length } = image.bytes
+      this.disk.shareWith(image)
+      image.reserve(length)
+    }
     for (const [index, change] of this.changes.entries()) image.redo(change, survivors[index], options)
     return image
   }
@@ -114,6 +146,7 @@ export class MemoryInode {
     this.shared = other.shared
     this.used = other.used
     this.changes = other.changes
+    this.disk = other.disk
   }
 
   /** Fills `image` with the bytes as of the last sync; returns what survived of each change, with its bytes. */
@@ -195,6 +228,8 @@ export interface MemoryFileOwner {
   nextSequence(): number
   /** Holds a sync between its call and its effect; see MemoryStorage. */
   syncDelay: ((path: string) => Promise<void> | undefined) | undefined
+  /** What a sync that fails does to what it was to write. */
+  failedSync: FailedSync
 }
 
 /** An open file of a MemoryStorage. */
@@ -237,7 +272,13 @@ export class MemoryFile implements StorageFile {
     const sequence = this.inode.pending.at(-1)?.sequence ?? 0
     const delay = this.owner.syncDelay?.(this.path)
     if (delay === undefined) return this.inode.settle(sequence)
-    const done = delay.then(() => this.inode.settle(sequence))
+    const done = delay.then(
+      () => this.inode.settle(sequence),
+      (error: unknown) => {
+        this.inode.failSync(sequence, this.owner.failedSync)
+        throw error
+      },
+    )
     this.syncs = Promise.allSettled([this.syncs, done])
     await done
   }

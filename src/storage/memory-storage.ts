@@ -1,7 +1,7 @@
 import { VarveError } from '../errors.ts'
 import { clonedTree, crashedTree, type CrashOptions } from './memory-crash.ts'
 import { MemoryDirectory, type DirectoryOperation, type MemoryNode } from './memory-directory.ts'
-import { MemoryFile, MemoryInode, type MemoryFileOwner } from './memory-file.ts'
+import { MemoryFile, MemoryInode, type FailedSync, type MemoryFileOwner } from './memory-file.ts'
 import type { DirectoryEntry, DirectoryLock, OpenMode, Storage, StorageFile } from './storage.ts'
 import { systemError } from './system-error.ts'
 
@@ -20,6 +20,14 @@ export class MemoryStorage implements Storage, MemoryFileOwner {
    * sync then covers what was written before it was called, as on a slow disk. Undefined: it takes effect at once.
    */
   syncDelay: ((path: string) => Promise<void> | undefined) | undefined = undefined
+
+  /**
+   * What becomes of what a failed `sync` was to write. `'kept'` (default): the next sync writes it. File systems are worse:
+   * `'dropped'`, as ext4 and xfs do it: programs go on reading it, but it counts as written, so that no sync writes it any
+   * more, only another write of the same bytes and a sync of that. `'reverted'`, as btrfs does it: programs read what is on
+   * the disk again.
+   */
+  failedSync: FailedSync = 'kept'
 
   private root = new MemoryDirectory()
   private sequence = 0

@@ -373,9 +373,10 @@ export class PartitionLog {
     return epochAt(this.epochs, offset)
   }
 
-  /** Closes the files, those that a read uses when it ends; nothing is written. */
+  /** Closes the files, those that a read uses when it ends, also of what could not be deleted; nothing is written. */
   async close(): Promise<void> {
-    const results = await Promise.allSettled(this.segments.map((segment) => segment.retire()))
+    const retiring = [...this.segments, ...this.detached].map((segment) => segment.retire())
+    const results = await Promise.allSettled(retiring)
     await this.exchange.close()
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }

@@ -343,9 +343,11 @@ export class Segment {
     const { storage, readOnly } = this.context
     const mode: OpenMode = readOnly ? 'read' : 'write'
     const log = await this.byEitherName('.log', (path) => storage.openFile(path, mode))
-    if (await this.isOutdated()) {
-      await log.close()
-      throw systemError('ENOENT', 'open', this.path)
+    try {
+      if (await this.isOutdated()) throw systemError('ENOENT', 'open', this.path)
+    } catch (error) {
+      await log.close().catch(() => {})
+      throw error
     }
     this.files = { log, indexes: null }
     return this.files

@@ -110,6 +110,49 @@ test('bytes behind the end of a log that was closed in order are damage: nothing
   await log.close()
 })
 
+test('a sealed segment that ends early is damage, also where the next one begins an epoch behind skipped offsets', async () => {
+  const first = new MemoryStorage()
+  const running = await openLog({ storage: first, flush: 'os' })
+  await running.createTopic({ name: 't', segmentBytes: 1000, valueCodec: 'bytes' })
+  for (let i = 0; i < 30; i++) await running.append('t', { value: Buffer.alloc(32) })
+  const storage = first.clone()
+  const recovered = await openLog({ storage, flush: 'os' })
+  const { offset } = await recovered.append('t', { value: Buffer.alloc(32) })
+  await recovered.close()
+  for (const whole of [7, 0]) {
+    await changeFile(storage, segmentPath('t', 0, 20, '.log'), (content) => content.subarray(0, whole * 100))
+    const log = await openLog({ storage })
+    const { read, lost } = await readAround(log)
+    expect(lost).toEqual([[20 + whole, offset]])
+    expect(read).toEqual([...range(0, 20 + whole), offset])
+    await log.close()
+  }
+})
+
+test('a sealed segment that ends early is damage, also in a compacted log, where offsets may be missing', async () => {
+  const storage = new MemoryStorage()
+  const log = await openLog({ storage })
+  await log.createTopic({ name: 't', cleanupPolicy: 'compact', segmentBytes: 1000, valueCodec: 'bytes' })
+  for (let i = 0; i < RECORDS; i++)
+    await log.append('t', { key: `key ${i % 2 === 0 ? i : 'odd'}`, value: Buffer.alloc(32) })
+  await log.compact('t')
+  const all = await offsetsOf(log, 't')
+  expect(all.length).toBeLessThan(RECORDS)
+  await log.close()
+  const [active, sealed] = (await namesIn(storage, `${DIRECTORY}/t-0`))
+    .filter((name) => name.endsWith('.log'))
+    .reverse()
+  const path = `${DIRECTORY}/t-0/${sealed}`
+  const content = await storage.readFile(path)
+  await changeFile(storage, path, () => content.subarray(0, 12 + content.readInt32BE(8)))
+  const again = await openLog({ storage })
+  const { read, lost } = await readAround(again)
+  const [start, end] = [parseInt(sealed), parseInt(active)]
+  expect(lost).toEqual([[start + 1, end]])
+  expect(read).toEqual(all.filter((offset) => offset <= start || offset >= end))
+  await again.close()
+})
+
 test.each(['.index', '.timeindex', '.log'])(
   'a deletion of segments that was cut short at a %s file is completed by the next open',
   async (suffix) => {

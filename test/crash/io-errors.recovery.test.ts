@@ -4,16 +4,16 @@
  */
 import { expect, test } from 'vitest'
 import { VarveError } from '../../src/errors.ts'
-import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { Varve } from '../../src/client/varve.ts'
 import { checkRecovered, openOn, type Moment } from '../helpers/crash-oracle.ts'
 import { CrashScript } from '../helpers/crash-script.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { watchOpenFiles } from '../helpers/io-run.ts'
 import { drawCut } from '../helpers/power-cuts.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
 
 const RUNS = Number(process.env['FAULT_RUNS'] ?? 3)
-const CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES']
+const CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'EROFS']
 
 test(
   'a recovery that fails at any call says why, gives the lock and the files back, and loses nothing',
@@ -81,21 +81,4 @@ async function survivors(moment: Moment, log: Varve): Promise<string> {
   const left = await checkRecovered(log, moment)
   const places = [...left].map(([name, all]) => JSON.stringify([name, all.map(({ kept, start }) => [kept, start])]))
   return places.sort().join()
-}
-
-/** The paths of the files that are open on a disk, from now on. */
-function watchOpenFiles(disk: MemoryStorage): string[] {
-  const paths: string[] = []
-  const openFile = disk.openFile.bind(disk)
-  disk.openFile = async (path, mode) => {
-    const file = await openFile(path, mode)
-    const close = file.close.bind(file)
-    paths.push(path)
-    file.close = () => {
-      paths.splice(paths.indexOf(path), 1)
-      return close()
-    }
-    return file
-  }
-  return paths
 }

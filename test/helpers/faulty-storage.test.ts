@@ -71,6 +71,19 @@ describe('FaultyStorage', () => {
     await a.sync()
   })
 
+  test('lets one read or write fall short, or all from one on, and no other call', async () => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    const file = await storage.openFile('/a', 'create')
+    storage.shorten = { call: 2, to: () => 1 }
+    expect([1, 2, 3].map((position) => file.write(Buffer.alloc(4), position))).toEqual([4, 1, 4])
+    storage.shorten = { call: 5, sticky: true, to: (length) => Math.ceil(length / 2) }
+    expect(await file.read(Buffer.alloc(6), 0)).toBe(6)
+    expect(await file.read(Buffer.alloc(6), 0)).toBe(3)
+    expect(await file.read(Buffer.alloc(1), 0)).toBe(1)
+    expect(file.write(Buffer.alloc(5), 0)).toBe(3)
+    expect(await file.size()).toBe(7)
+  })
+
   test('can fail a call that took effect', async () => {
     const storage = new FaultyStorage(new MemoryStorage())
     storage.failAt({ call: 0, code: 'EIO', takesEffect: true })

@@ -61,6 +61,8 @@ export class FaultyStorage implements Storage {
   maxWriteBytes = Infinity
   /** The most that one read gives, bytes. */
   maxReadBytes = Infinity
+  /** Which call, and with `sticky` every later one, does less than it was asked for where it is a read or a write. */
+  shorten: { call: number; sticky?: boolean; to: (length: number) => number } | null = null
   /**
    * Syncs of files wait here. Around a MemoryStorage a held sync covers what was written before it was called, and a
    * crash meanwhile finds nothing of it durable; around another storage it starts when it is released.
@@ -175,6 +177,14 @@ export class FaultyStorage implements Storage {
     return result
   }
 
+  /** How much of what it was asked for the call that was begun last may do: for a read or a write of `length` bytes. */
+  portion(length: number, most: number): number {
+    const { shorten } = this
+    const index = this.calls.length - 1
+    const isShort = shorten !== null && (index === shorten.call || (shorten.sticky === true && index > shorten.call))
+    return Math.min(length, most, isShort ? Math.max(1, shorten.to(length)) : length)
+  }
+
   private begin(call: Omit<Call, 'index'>): Fault | null {
     const index = this.calls.length
     const fault = this.faultOf(call, index)
@@ -214,9 +224,9 @@ class FaultyFile implements StorageFile {
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
-    const { maxReadBytes } = this.storage
-    return this.storage.run({ kind: 'read', path: this.path, position, length: target.length }, () =>
-      this.inner.read(target.length > maxReadBytes ? target.subarray(0, maxReadBytes) : target, position),
+    const { storage } = this
+    return storage.run({ kind: 'read', path: this.path, position, length: target.length }, () =>
+      this.inner.read(target.subarray(0, storage.portion(target.length, storage.maxReadBytes)), position),
     )
   }
 
@@ -224,7 +234,8 @@ class FaultyFile implements StorageFile {
     return this.storage.runNow({ kind: 'write', path: this.path, position, length: source.length }, () => {
       const room = this.disk.roomFor(this.space, position, source.length)
       if (room === 0 && source.length > 0) throw systemError('ENOSPC', 'write', this.path)
-      const written = this.inner.write(source.subarray(0, Math.min(room, this.storage.maxWriteBytes)), position)
+      const portion = this.storage.portion(source.length, Math.min(room, this.storage.maxWriteBytes))
+      const written = this.inner.write(source.subarray(0, portion), position)
       this.disk.resized(this.space, Math.max(this.space.sizeBytes, position + written))
       return written
     })

@@ -441,6 +441,54 @@ describe('a sync that takes its time', () => {
     expect(await read(storage.crash(), '/a')).toBe('')
   })
 
+  for (const failedSync of ['dropped', 'reverted'] as const) {
+    test(`and fails: what it was to write is ${failedSync}, and no later sync writes it`, async () => {
+      const storage = new MemoryStorage()
+      storage.failedSync = failedSync
+      const file = await durableFile(storage, '/a', 'abcdef')
+      file.write(Buffer.from('XYZ'), 4)
+      file.write(Buffer.from('B'), 1)
+      storage.syncDelay = () => Promise.reject(new Error('EIO'))
+      await expect(file.sync()).rejects.toThrow('EIO')
+      storage.syncDelay = undefined
+      const isDropped = failedSync === 'dropped'
+      expect(await read(storage, '/a')).toBe(isDropped ? 'aBcdXYZ' : 'abcdef')
+      expect(await read(storage.clone(), '/a')).toBe(isDropped ? 'aBcdXYZ' : 'abcdef')
+      expect(await read(storage.crash({ choose: ({ length }) => length }), '/a')).toBe('abcdef')
+      await file.sync()
+      expect(await read(storage.crash(), '/a')).toBe('abcdef')
+      // what is written after that gets there; in between is nothing
+      file.write(Buffer.from('!'), 8)
+      const pending = storage.crash({ choose: ({ length }) => length })
+      expect(await read(pending, '/a')).toBe('abcdef\0\0!')
+      await file.sync()
+      for (const disk of [storage, storage.clone()]) expect(await read(disk.crash(), '/a')).toBe('abcdef\0\0!')
+      // and so does what is written anew
+      file.write(Buffer.from('aBcdXYZ'), 0)
+      await file.sync()
+      expect(await read(storage.crash(), '/a')).toBe('aBcdXYZ\0!')
+    })
+  }
+
+  test('and drops only what was written before it was called', async () => {
+    const storage = new MemoryStorage()
+    storage.failedSync = 'dropped'
+    const gate = new SyncGate()
+    storage.syncDelay = (path) => gate.pass(path)
+    const file = await storage.openFile('/a', 'create')
+    await storage.syncDirectory('/')
+    file.write(Buffer.from('lost'), 0)
+    const failed = file.sync()
+    file.write(Buffer.from('later'), 4)
+    gate.fail(new Error('EIO'))
+    await expect(failed).rejects.toThrow('EIO')
+    storage.syncDelay = undefined
+    await file.truncate(8)
+    await file.sync()
+    expect(await read(storage, '/a')).toBe('lostlate')
+    expect(await read(storage.crash(), '/a')).toBe('\0\0\0\0late')
+  })
+
   test('is waited for by close', async () => {
     const storage = new MemoryStorage()
     const file = await durableFile(storage, '/a')

@@ -1,0 +1,35 @@
+/**
+ * Every call that a log makes of the storage fails, with every error, once and from then on: whoever called is told so by a
+ * typed error that names the place and keeps the cause, nothing acknowledged is lost, nothing hangs or is left open, and on
+ * the healthy disk the log goes on.
+ */
+import { describe } from 'vitest'
+import { CLIENT_CHAPTERS } from '../helpers/io-chapters.clients.ts'
+import { CHAPTERS } from '../helpers/io-chapters.ts'
+import type { Call } from '../helpers/faulty-storage.ts'
+import { errorsAt, testChapters } from '../helpers/io-campaign.ts'
+import { DIRECTORY, type Ended } from '../helpers/io-run.ts'
+
+const FILE = 'test/crash/io-errors.sites.test.ts'
+
+/**
+ * A group's state, for which there is room at the next try; a checkpoint that costs recovery time only where it is lacking;
+ * and a file that compaction has only read, or has synced.
+ */
+function needsNobody({ kind, path, fault }: Call): boolean {
+  if (fault === 'ENOSPC' && path.includes('/__consumer_offsets-')) return true
+  const isCheckpoint = path.startsWith(`${DIRECTORY}/checkpoint-`)
+  const isItsName = kind === 'syncDirectory' && `${DIRECTORY}/`.startsWith(path)
+  return isCheckpoint || isItsName || (kind === 'close' && path.includes('/keyed-0/'))
+}
+
+function checkTold({ ledger, calls }: Ended): void {
+  const failed = calls.filter(({ fault }) => fault !== undefined)
+  const silent = ledger.failures.length > 0 ? undefined : failed.find((call) => !needsNobody(call))
+  if (silent !== undefined) throw new Error('nobody was told')
+}
+
+describe('a storage call that fails', () => {
+  const chapters = [...CHAPTERS, ...CLIENT_CHAPTERS]
+  testChapters(FILE, 'gives a typed error and loses nothing acknowledged', chapters, errorsAt, checkTold)
+})
