@@ -6,6 +6,8 @@ import { openOrCreate, readFully, unlessMissing, writeFully, type Storage, type 
 export interface EpochStart {
   epoch: number
   startOffset: number
+  /** The end of the batch before it; offsets from here to `startOffset` were skipped. Absent where that is not known. */
+  skippedFrom?: number
 }
 
 /** An exchange of segments: one takes the place of all those of the offsets from `baseOffset` to before `endOffset`. */
