@@ -7,12 +7,12 @@ import { PartitionLog } from '../storage/partition-log.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
 import { SegmentPool } from '../storage/segment-pool.ts'
 import type { SegmentContext } from '../storage/segment-context.ts'
-import type { Storage } from '../storage/storage.ts'
+import { unlessMissing, type Storage } from '../storage/storage.ts'
 import { systemError } from '../storage/system-error.ts'
 import { mapBounded } from './bounded-map.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { Flush } from './flush.ts'
-import { readTopicId, SAVED_DIRECTORY } from './layout.ts'
+import { holdsAnything, readTopicId, SAVED_DIRECTORY } from './layout.ts'
 import { RESERVATION_OFFSETS } from './offset-reservation.ts'
 import { closeLogs, Partition } from './partition.ts'
 import type { PendingBytes } from './pending-bytes.ts'
@@ -183,6 +183,8 @@ export class PartitionOpener {
     // another topic may have got the name, and the directory, since
     const topicId = await readTopicId(storage, log.directory)
     if (topicId !== null && key.startsWith(`${topicId}/`)) return
+    // one without its id that holds records is damaged: those of deleted topics lose their names first
+    if (topicId === null && (await unlessMissing(holdsAnything(storage, log.directory), () => false))) return
     const message = `topic '${topic}' is gone from '${root}': the process that writes there has deleted it`
     throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic } })
   }

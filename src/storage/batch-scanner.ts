@@ -111,8 +111,8 @@ export async function findNextBatch(
 
 /**
  * Looks for where reading can go on after the batch at `start`, which is damaged: at the end that its own length claims,
- * if a valid batch is there, or else at the next one that can be found. So a batch that stands inside a damaged record's
- * value is not taken for one of the log as long as the length is right.
+ * if a valid batch is there that goes on where it ends, or else at the next one that can be found. So a batch that stands
+ * inside a damaged record's value is not taken for one of the log as long as the length is right.
  */
 export async function findBatchAfterDamage(
   file: StorageFile,
@@ -126,7 +126,9 @@ export async function findBatchAfterDamage(
     const next = await readBatch(file, claimed, BATCH_HEADER_BYTES)
     if (findHeaderFault(next, 0, next.length) === null) {
       const header = readBatchHeader(next, 0)
-      if (header.baseOffset >= minOffset && claimed + header.sizeBytes <= end && header.sizeBytes <= MAX_BATCH_BYTES) {
+      // by a length that is wrong it may be one further on
+      const isNext = header.baseOffset === readBatchHeader(head, 0).lastOffset + 1 && header.baseOffset >= minOffset
+      if (isNext && claimed + header.sizeBytes <= end && header.sizeBytes <= MAX_BATCH_BYTES) {
         const whole = await readBatch(file, claimed, header.sizeBytes)
         if (findBatchFault(whole, 0, whole.length) === null) return { position: claimed, header }
       }

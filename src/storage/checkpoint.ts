@@ -6,6 +6,8 @@ import { openOrCreate, readFully, unlessMissing, writeFully, type Storage, type 
 export interface EpochStart {
   epoch: number
   startOffset: number
+  /** The end of the batch before it; offsets from here to `startOffset` were skipped. Absent where that is not known. */
+  skippedFrom?: number
 }
 
 /** An exchange of segments: one takes the place of all those of the offsets from `baseOffset` to before `endOffset`. */
@@ -91,25 +93,32 @@ export class CheckpointFiles {
    * @throws VarveError UNSUPPORTED_FORMAT when a newer version of Varve wrote them
    */
   async load(): Promise<LoadedCheckpoint> {
-    let newest: { sequence: number; checkpoint: Checkpoint } | null = null
-    const damaged: string[] = []
-    for (const [index, name] of CHECKPOINT_FILES.entries()) {
-      const path = `${this.directory}/${name}`
+    const found: ({ sequence: number; checkpoint: Checkpoint } | null)[] = []
+    const damaged = new Set<string>()
+    const pathOf = (index: number) => `${this.directory}/${CHECKPOINT_FILES[index]}`
+    for (const index of CHECKPOINT_FILES.keys()) {
+      const path = pathOf(index)
       const content = await unlessMissing<Buffer | null>(this.storage.readFile(path), () => null)
-      if (content === null) continue
-      this.sizes[index] = content.length
-      const found = parseCheckpoint(content, path)
-      if (found === null) damaged.push(path)
-      else if (newest === null || found.sequence > newest.sequence) newest = found
+      this.sizes[index] = content?.length ?? 0
+      found.push(content === null ? null : parseCheckpoint(content, path))
+      const isInPlace = found[index] !== null && found[index].sequence % 2 === index
+      if (content !== null && !isInPlace) damaged.add(path)
     }
+    const index = (found[1]?.sequence ?? 0) > (found[0]?.sequence ?? 0) ? 1 : 0
+    const newest = found[index]
+    // where the one before it is not the other one, what is missing may be the one after it
+    const before = found[1 - index]?.sequence ?? 0
+    if (newest !== null && before !== newest.sequence - 1) damaged.add(pathOf(1 - index))
     this.sequence = newest?.sequence ?? 0
+    // the newest may stand under the other one's name: it is not what is written over next
+    if (newest !== null && index !== newest.sequence % 2) this.sequence++
     const next = this.sequence + 1
     // each file's first write creates it: a stop in between leaves it empty, and that is no damage
     const created = next <= CHECKPOINT_FILES.length && this.sizes[next % 2] === 0 ? CHECKPOINT_FILES[next % 2] : null
     return {
       checkpoint: newest?.checkpoint ?? null,
       sequence: this.sequence,
-      damaged: damaged.filter((path) => path !== `${this.directory}/${created}`),
+      damaged: [...damaged].filter((path) => path !== `${this.directory}/${created}`),
     }
   }
 

@@ -18,8 +18,8 @@ import { readFully, type StorageFile } from './storage.ts'
 
 /** What a log knows of its batches beside their own bytes. */
 export interface BatchKnowledge {
-  /** Whether a batch may start at `offset` without following the one before it. */
-  mayStartAfterGap(offset: number): boolean
+  /** Whether a batch may start at `offset`, although the one before it ended at `end`. */
+  mayStartAfterGap(offset: number, end: number): boolean
   /** The leader epoch that a batch at `offset` must carry, or null where it is not known. */
   epochAt(offset: number): number | null
 }
@@ -38,7 +38,7 @@ export interface BatchPlace {
 
 /** Whether a batch stands where its offset and its epoch say, when the one before it ended at `expected`. */
 export function isInPlace({ baseOffset, leaderEpoch }: BatchHeader, expected: number, known: BatchKnowledge): boolean {
-  if (baseOffset !== expected && !(baseOffset > expected && known.mayStartAfterGap(baseOffset))) return false
+  if (baseOffset !== expected && !(baseOffset > expected && known.mayStartAfterGap(baseOffset, expected))) return false
   const epoch = known.epochAt(baseOffset)
   return epoch === null || epoch === leaderEpoch
 }
@@ -58,7 +58,7 @@ export async function locateBatch(
   let { position, offset: expected } = from
   while (position < damaged.sizeBytes) {
     const { header, fault } = await checkBatch(damaged, position)
-    if (header !== null && isInPlace(header, expected, known)) {
+    if (header !== null && header.lastOffset < damaged.limit && isInPlace(header, expected, known)) {
       if (header.lastOffset >= offset) return { position, offset: header.baseOffset, fault: null }
       position += header.sizeBytes
       expected = header.lastOffset + 1
@@ -88,7 +88,8 @@ export async function findCredibleBatch(
   const { header } = await checkBatch(damaged, position)
   let candidate = header === null ? await findBatchAfterDamage(file, position, sizeBytes, 0) : { position, header }
   while (candidate !== null) {
-    if (await isCredible(damaged, candidate, min, known)) return candidate
+    // the first one is out of place itself: only a follower that goes on exactly where it ends speaks for it
+    if (await isCredible(damaged, candidate, min, known, candidate.position > position)) return candidate
     candidate = await findBatchAfterDamage(file, candidate.position, sizeBytes, 0)
   }
   return null
@@ -99,18 +100,20 @@ async function isCredible(
   { position, header }: BatchPlace,
   min: number,
   known: BatchKnowledge,
+  isBehind: boolean,
 ): Promise<boolean> {
   if (header.baseOffset < min || header.lastOffset >= limit) return false
   const epoch = known.epochAt(header.baseOffset)
   if (epoch !== null && epoch !== header.leaderEpoch) return false
   const next = header.lastOffset + 1
-  const mayFollow = (offset: number) => offset === next || (offset > next && known.mayStartAfterGap(offset))
+  const mayFollow = (offset: number) =>
+    offset === next || (offset > next && isBehind && known.mayStartAfterGap(offset, next))
   // where it and its follower contradict one another, the one that follows what came before is right
   const isExpected = header.baseOffset === min
   const end = position + header.sizeBytes
   if (end >= sizeBytes) return isExpected || mayFollow(limit)
   const follower = await readHead(file, end)
-  return follower === null || mayFollow(follower.baseOffset) || isExpected
+  return isExpected || (follower === null ? isBehind : mayFollow(follower.baseOffset))
 }
 
 /**

@@ -8,7 +8,7 @@ import {
 import { scanBatches } from './batch-scanner.ts'
 import type { OffsetIndex, OffsetPosition } from './offset-index.ts'
 import { readFully, type StorageFile } from './storage.ts'
-import type { TimeIndex } from './time-index.ts'
+import type { TimeIndex, TimestampOffset } from './time-index.ts'
 
 const INT32_MAX = 0x7fffffff
 
@@ -27,20 +27,44 @@ export async function endsTruly(
   log: StorageFile,
   sizeBytes: number,
   offsetIndex: OffsetIndex,
-  timeIndex: TimeIndex,
+  last: TimestampOffset | null,
 ): Promise<boolean> {
-  const last = timeIndex.last()
   if (last === null) return true
   const start = offsetIndex.lookup(last.offset)
   if (start.position > 0 && !(await namesBatch(log, start))) return false
-  let found: boolean | null = null
-  const visit = ({ header }: { header: BatchHeader }): BatchFault | null => {
-    if (header.lastOffset < last.offset) return null
-    found = header.baseOffset <= last.offset && header.maxTimestamp === last.timestamp
+  const { header, fault } = await findBatchOf(log, start.position, sizeBytes, last.offset)
+  return header === null ? fault !== null : bears(header, last)
+}
+
+/** Whether the batch that an entry of a time index names is there and speaks against it. */
+export async function isRefuted(
+  log: StorageFile,
+  sizeBytes: number,
+  offsetIndex: OffsetIndex,
+  entry: TimestampOffset,
+): Promise<boolean> {
+  const { header } = await findBatchOf(log, offsetIndex.lookup(entry.offset).position, sizeBytes, entry.offset)
+  return header !== null && header.baseOffset <= entry.offset && !bears(header, entry)
+}
+
+function bears({ baseOffset, maxTimestamp }: BatchHeader, { timestamp, offset }: TimestampOffset): boolean {
+  return baseOffset <= offset && maxTimestamp === timestamp
+}
+
+/** The first batch from `start` on that ends at or after `offset`, checking all before it; null where damage comes first. */
+async function findBatchOf(
+  log: StorageFile,
+  start: number,
+  sizeBytes: number,
+  offset: number,
+): Promise<{ header: BatchHeader | null; fault: BatchFault | null }> {
+  let found: BatchHeader | null = null
+  const { fault } = await scanBatches(log, start, sizeBytes, 'checksum', ({ header }): BatchFault | null => {
+    if (header.lastOffset < offset) return null
+    found = header
     return 'offset'
-  }
-  const end = await scanBatches(log, start.position, sizeBytes, 'checksum', visit)
-  return found ?? end.fault !== null
+  })
+  return { header: found, fault }
 }
 
 /** Whether no batch behind the one that the last entry of a time index names has a later timestamp: no entry is lost. */
@@ -53,9 +77,12 @@ export async function endsLatest(
   const last = timeIndex.last()
   if (last === null) return true
   const { position } = offsetIndex.lookup(last.offset)
-  const isLater = ({ header }: { header: BatchHeader }) => (header.maxTimestamp > last.timestamp ? 'offset' : null)
-  const end = await scanBatches(log, position, sizeBytes, 'header', isLater)
-  return end.fault !== 'offset'
+  let isLatest = true
+  await scanBatches(log, position, sizeBytes, 'header', ({ header }): BatchFault | null => {
+    isLatest = header.maxTimestamp <= last.timestamp
+    return isLatest ? null : 'offset'
+  })
+  return isLatest
 }
 
 /**
@@ -66,8 +93,12 @@ export class HeaderSieve {
   private held: { header: BatchHeader; position: number } | null = null
   private expected: number
   private epoch = INT32_MAX
-  /** Compaction has left gaps. */
-  private isSparse = false
+  /** Batches are missing: compaction has left gaps, or damage has. */
+  isSparse = false
+  /** The batch before the one that is held does not leave room for it: one of the two is wrong. */
+  private isContradicted = false
+  /** The batch before the one that is held was not certain. */
+  private isBehindDoubt = false
 
   /**
    * @param visit called for each batch in order; `offset` is its last one, or where that is not certain the one that the
@@ -106,8 +137,11 @@ export class HeaderSieve {
       follower === null
         ? this.isSparse || (isWhole && (!hasGap || leaderEpoch > this.epoch))
         : lastOffset < follower.baseOffset
-    const isCertain = fits && baseOffset >= this.expected && lastOffset - this.baseOffset <= INT32_MAX
-    if (isCertain && hasGap && leaderEpoch <= this.epoch) this.isSparse = true
+    const isInRange = baseOffset >= this.expected && lastOffset - this.baseOffset <= INT32_MAX
+    const isCertain = fits && isInRange && !this.isContradicted
+    if (isCertain && hasGap && !this.isBehindDoubt && leaderEpoch <= this.epoch) this.isSparse = true
+    this.isContradicted = follower !== null && lastOffset >= follower.baseOffset
+    this.isBehindDoubt = !isCertain
     this.visit(header, position, isCertain ? lastOffset : this.expected, isCertain)
     if (isCertain) this.begin(header)
   }

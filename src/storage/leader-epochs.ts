@@ -15,7 +15,7 @@ export function epochsFrom(epochs: readonly EpochStart[], offset: number): Epoch
   return epochs.filter((_, i) => (epochs[i + 1]?.startOffset ?? Infinity) > offset)
 }
 
-/** The offset with which an epoch begins, or undefined where it is not known. */
-export function startOf(epochs: readonly EpochStart[], epoch: number): number | undefined {
-  return epochs.find((one) => one.epoch === epoch)?.startOffset
+/** The offset with which an epoch begins, or undefined where a checkpoint, if there is one, does not tell. */
+export function startOf(checkpoint: { epochs: readonly EpochStart[] } | null, epoch: number): number | undefined {
+  return checkpoint?.epochs.find((one) => one.epoch === epoch)?.startOffset
 }

@@ -42,6 +42,12 @@ const MIN_EXACT_BYTES = 8 * 1024
 /** Of what the index says to read at once for a look-up: more is skipped over by headers. */
 const MAX_LOOKUP_BYTES = 64 * 1024
 
+/** Of a read in one segment: only batches before `end` are wanted, and all of the segment's are before `limit`. */
+interface OffsetBounds {
+  end: number
+  limit: number
+}
+
 /** A batch's place is wrong where its offsets or its epoch do not fit what surrounds it. */
 type WalkFault = BatchFault | 'place' | null
 
@@ -72,8 +78,9 @@ export class LogReader {
     }
     for (; ; index++, position = 0) {
       const segment = segments[index]
+      const limit = segments[index + 1]?.baseOffset ?? Infinity
       try {
-        const slice = await this.readSegment(segment, position, offset, maxBytes, endOffset)
+        const slice = await this.readSegment(segment, position, offset, maxBytes, { end: endOffset, limit })
         if (slice.length > 0 || slice.fault !== null || slice.nextOffset >= endOffset) return slice
         if (index + 1 < segments.length) continue
         // offsets that were reserved and never used end the log; any others should be here
@@ -100,7 +107,8 @@ export class LogReader {
   }
 
   private following(segment: Segment): Segment | undefined {
-    return this.log.segments[this.log.segments.indexOf(segment) + 1]
+    const index = this.log.segments.indexOf(segment)
+    return index < 0 ? undefined : this.log.segments[index + 1]
   }
 
   /** @param start position to read on from, or -1 to look it up */
@@ -109,12 +117,12 @@ export class LogReader {
     start: number,
     offset: number,
     maxBytes: number,
-    endOffset: number,
+    bounds: OffsetBounds,
   ): Promise<LogSlice> {
     // batches before the wanted one are passed over by what their headers say
     let isSeeking = start < 0
     let entry = isSeeking ? await segment.lookup(offset) : null
-    const exact = entry === null ? null : await this.readExactly(segment, entry, offset, endOffset)
+    const exact = entry === null ? null : await this.readExactly(segment, entry, offset, bounds)
     if (exact !== null) return exact
     let from: StartingPlace = {
       position: entry?.position ?? start,
@@ -142,7 +150,9 @@ export class LogReader {
       }
       // the file may be shorter than it should be
       const fileHasMore = available === bytes.length && position + available < end
-      const found = this.walk(bytes, available, expected, offset, endOffset)
+      const found = this.walk(bytes, available, expected, offset, bounds)
+      // what is gone may be all that tells of the offsets before the next segment's
+      if (available < bytes.length && found.fault === null && !found.atEnd) found.fault = 'incomplete'
       const slice = (from: number, to: number): LogSlice => ({
         segment,
         position: position + from,
@@ -166,7 +176,9 @@ export class LogReader {
           continue
         }
       }
-      if (found.fault === null && !isDoubtful) {
+      // a length that is wrong may lead to the very end, past the wanted batch
+      const isPassed = isSeeking && !fileHasMore && found.expected <= offset && offset < this.limitOf(segment)
+      if (found.fault === null && !isDoubtful && !isPassed) {
         if (!fileHasMore)
           return { ...slice(found.end, found.end), fault: position + available < end ? 'incomplete' : null }
         position += found.end
@@ -192,7 +204,7 @@ export class LogReader {
     segment: Segment,
     { offset: before, position: start, following, endPosition }: LookedUp,
     offset: number,
-    endOffset: number,
+    { end, limit }: OffsetBounds,
   ): Promise<LogSlice | null> {
     if (following === null || before === offset || following.position - start < MIN_EXACT_BYTES) return null
     const { position } = following
@@ -201,7 +213,8 @@ export class LogReader {
     const bytes = Buffer.allocUnsafeSlow(size)
     const available = await segment.read(bytes, position)
     const header = batchNamed(following, bytes, available)
-    if (header === null || header.baseOffset > offset || header.baseOffset >= endOffset) return null
+    if (header === null || header.baseOffset > offset || header.baseOffset >= end || header.lastOffset >= limit)
+      return null
     if (header.sizeBytes > available || !isInPlace(header, header.baseOffset, this.log)) return null
     if (isDamagedFirst(bytes, 0, available, offset)) return null
     return { segment, position, bytes, length: header.sizeBytes, nextOffset: header.lastOffset + 1, fault: null }
@@ -225,12 +238,16 @@ export class LogReader {
 
   /** Looks into a segment that is not as it should be. */
   private inspect<T>(segment: Segment, action: (damaged: DamagedFile) => Promise<T>): Promise<T> {
-    const limit = this.following(segment)?.baseOffset ?? this.log.contentEndOffset
-    return segment.inspect((file) => action({ file, sizeBytes: segment.sizeBytes, limit }))
+    return segment.inspect((file) => action({ file, sizeBytes: segment.sizeBytes, limit: this.limitOf(segment) }))
+  }
+
+  /** All offsets in a segment are below it. */
+  private limitOf(segment: Segment): number {
+    return this.following(segment)?.baseOffset ?? this.log.contentEndOffset
   }
 
   /** Goes over the headers in a chunk: `[start, end)` are the whole batches wanted, then `fault` or the end. */
-  private walk(bytes: Buffer, available: number, expected: number, offset: number, endOffset: number) {
+  private walk(bytes: Buffer, available: number, expected: number, offset: number, { end, limit }: OffsetBounds) {
     let at = 0
     let start = -1
     let fault: WalkFault = null
@@ -239,11 +256,11 @@ export class LogReader {
       fault = findHeaderFault(bytes, at, available)
       if (fault !== null) break
       const header = readBatchHeader(bytes, at)
-      if (!isInPlace(header, expected, this.log)) {
+      if (!isInPlace(header, expected, this.log) || header.lastOffset >= limit) {
         fault = 'place'
         break
       }
-      if (header.baseOffset >= endOffset) {
+      if (header.baseOffset >= end) {
         atEnd = true
         break
       }
@@ -261,7 +278,7 @@ export class LogReader {
       end: at,
       /** The offset that the batch after them begins with. */
       expected,
-      nextOffset: isEmpty ? (atEnd ? endOffset : offset) : expected,
+      nextOffset: isEmpty ? (atEnd ? end : offset) : expected,
       fault,
       atEnd,
     }
@@ -322,7 +339,10 @@ export class LogReader {
       next = segment.baseOffset
       fault = (await walk(0)).fault
     }
-    return found ?? (fault !== null && next < endOffset ? next : null)
+    // a file that is cut short, or another's, may end without a fault
+    const limit = this.limitOf(segment)
+    const isLost = fault !== null || (next < limit && !this.log.mayStartAfterGap(limit, next))
+    return found ?? (isLost && next < endOffset ? next : null)
   }
 
   /**
@@ -338,8 +358,10 @@ export class LogReader {
     const startsWithOld = (file: StorageFile) => startsWithOldMessage(file, position, segment.sizeBytes)
     const isOld = reason === 'old format' && (await segment.inspect(startsWithOld))
     const what = isOld ? 'is in a format older than RecordBatch v2' : `is damaged (${reason})`
+    const isGap = nextOffset > offset
+    const lost = isGap ? `offsets ${offset} to ${nextOffset - 1} cannot be read` : `none before ${offset} is lost by it`
     const message =
-      `'${segment.path}' ${what} at byte ${position}: offsets ${offset} to ${nextOffset - 1} cannot be read; ` +
+      `'${segment.path}' ${what} at byte ${position}: ${lost}; ` +
       `read on from ${nextOffset}, or restore the file from a copy`
     const code = isOld ? 'UNSUPPORTED_FOR_MESSAGE_FORMAT' : 'CORRUPT_MESSAGE'
     return new VarveError(code, message, { details: { path: segment.path, position, offset, nextOffset } })

@@ -195,12 +195,10 @@ export class PartitionLog {
     const end = batches[batches.length - 1].start + batches[batches.length - 1].sizeBytes
     this.unsynced.add(this.active)
     this.active.append(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), batches, baseOffset)
+    if ((this.epochs.at(-1)?.epoch ?? -1) < this.leaderEpoch) this.epochs.push(this.epochFromHere())
     this.logEndOffset = next
     this.contentEndOffset = next
     this.unsyncedBytes += end - start
-    if (this.epochs.length === 0 || this.epochs[this.epochs.length - 1].epoch < this.leaderEpoch) {
-      this.epochs.push({ epoch: this.leaderEpoch, startOffset: baseOffset })
-    }
     return baseOffset
   }
 
@@ -295,9 +293,12 @@ export class PartitionLog {
    * start; and where this log's own epoch begins, also before it holds a batch.
    */
   private epochsFrom(offset: number): EpochStart[] {
-    const { epochs, leaderEpoch, logEndOffset } = this
-    const own = (epochs.at(-1)?.epoch ?? -1) < leaderEpoch ? [{ epoch: leaderEpoch, startOffset: logEndOffset }] : []
-    return [...epochsFrom(epochs, offset), ...own]
+    const isNew = (this.epochs.at(-1)?.epoch ?? -1) < this.leaderEpoch
+    return [...epochsFrom(this.epochs, offset), ...(isNew ? [this.epochFromHere()] : [])]
+  }
+
+  private epochFromHere(): EpochStart {
+    return { epoch: this.leaderEpoch, startOffset: this.logEndOffset, skippedFrom: this.contentEndOffset }
   }
 
   /** Moves the start forward; the caller makes a checkpoint durable before it calls {@link removeOldSegments}. */
@@ -363,9 +364,9 @@ export class PartitionLog {
     return this.reader.corruption(slice, at, offset, reason)
   }
 
-  /** Whether a batch may start at `offset` without following the one before it. */
-  mayStartAfterGap(offset: number): boolean {
-    return this.sparse || this.epochs.some((epoch) => epoch.startOffset === offset)
+  /** Whether a batch may start at `offset`, although the one before it ended at `end`. */
+  mayStartAfterGap(offset: number, end: number): boolean {
+    return this.sparse || this.epochs.some((it) => it.startOffset === offset && (it.skippedFrom ?? 0) <= end)
   }
 
   /** The leader epoch that a batch at `offset` must carry, or null where it is not known. */

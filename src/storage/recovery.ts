@@ -1,9 +1,10 @@
 import type { BatchFault, BatchHeader } from '../codec/record-batch.ts'
 import { storageError, systemErrorCode } from '../errors.ts'
-import { findBatchAfterDamage, findNextBatch, scanBatches } from './batch-scanner.ts'
+import { findBatchAfterDamage, scanBatches } from './batch-scanner.ts'
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
 import { fitsFollower, fitsFollowerInChunk } from './damage.ts'
 import { startOf } from './leader-epochs.ts'
+import { holdBatches, useLogFile } from './log-file.ts'
 import type { LogState } from './partition-log.ts'
 import { Segment } from './segment.ts'
 import type { SegmentContext, SegmentHistory } from './segment-context.ts'
@@ -107,8 +108,11 @@ class LogRecovery {
     for (const [baseOffset, sizeBytes] of sealed) segments.push(this.segment(baseOffset, sizeBytes))
     if (checkpoint === null && scanned.length > 0) this.expected = scanned[0]!
     for (const [i, baseOffset] of scanned.entries()) {
-      const { segment, isTorn } = await this.recoverSegment(baseOffset, scanned.slice(i + 1))
-      segments.push(segment)
+      const isStray = i > 0 && baseOffset < this.expected
+      const { segment, isTorn } = await this.recoverSegment(baseOffset, scanned.slice(i + 1), isStray)
+      // the offsets that it claims are those of the segment before, which it would hide
+      if (isStray && segment.sizeBytes === 0) await this.discard(segment)
+      else segments.push(segment)
       if (isTorn) break
     }
     if (!clean && !context.readOnly) await this.makeDurable(segments.slice(sealed.length), scanned)
@@ -169,13 +173,9 @@ class LogRecovery {
 
   /** Takes out segments that were started after records that are lost: the log has to grow up to them again. */
   private async dropEmpty(segments: Segment[], logEndOffset: number): Promise<void> {
-    const { storage, directory, readOnly } = this.context
     for (let last = segments.at(-1); last?.sizeBytes === 0 && last.baseOffset > logEndOffset; last = segments.at(-1)) {
       segments.pop()
-      if (readOnly) continue
-      await last.remove()
-      // one that came back would stand in the way of the records that are in another segment by then
-      await storage.syncDirectory(directory)
+      await this.discard(last)
     }
   }
 
@@ -259,7 +259,11 @@ class LogRecovery {
   }
 
   /** Checks one segment from its first byte that is not known to be durable; `isTorn`: nothing after it counts. */
-  private async recoverSegment(baseOffset: number, later: number[]): Promise<{ segment: Segment; isTorn: boolean }> {
+  private async recoverSegment(
+    baseOffset: number,
+    later: number[],
+    isStray: boolean,
+  ): Promise<{ segment: Segment; isTorn: boolean }> {
     const { context } = this
     const { checkpoint, clean } = this.request
     const start = baseOffset === checkpoint?.durableSegment ? checkpoint.durablePosition : 0
@@ -270,7 +274,8 @@ class LogRecovery {
       if (size < start) {
         this.damage(baseOffset, size, 'file is too short', checkpoint!.segments.at(-1)![0], checkpoint!.durableOffset)
         this.rollFirst = true
-        return { segment: this.segment(baseOffset, size, false), isTorn: false }
+        // what is gone stays part of the log, as a file that is missing does
+        return { segment: this.segment(baseOffset, start, false), isTorn: false }
       }
       if (clean && !context.readOnly && size > start && baseOffset === checkpoint?.durableSegment) {
         // a log that was closed in order ends where the checkpoint says: somebody else has been at the file
@@ -278,7 +283,8 @@ class LogRecovery {
         this.rollFirst = true
         return { segment: this.segment(baseOffset, start, false), isTorn: false }
       }
-      const end = await this.scanSegment(file, start, size, later)
+      const isForeign = isStray || (clean && !context.readOnly && baseOffset !== checkpoint?.durableSegment)
+      const end = isForeign ? 0 : await this.scanSegment(baseOffset, file, start, size, later)
       const isTorn = end < size
       if (!context.readOnly) {
         if (isTorn) {
@@ -296,7 +302,13 @@ class LogRecovery {
   }
 
   /** Returns the end of what is valid, or of the file where damage is left inside it. */
-  private async scanSegment(file: StorageFile, start: number, size: number, later: number[]): Promise<number> {
+  private async scanSegment(
+    baseOffset: number,
+    file: StorageFile,
+    start: number,
+    size: number,
+    later: number[],
+  ): Promise<number> {
     const { epochs } = this
     const { checkpoint } = this.request
     let position = start
@@ -308,11 +320,10 @@ class LogRecovery {
         const lastEpoch = epochs.at(-1)?.epoch ?? -1
         const newEpoch = header.leaderEpoch > lastEpoch
         // neither field is under the checksum
-        if (header.baseOffset < this.expected || header.leaderEpoch < lastEpoch) return 'offset'
+        if (header.baseOffset < Math.max(this.expected, baseOffset) || header.leaderEpoch < lastEpoch) return 'offset'
         if (header.leaderEpoch > this.greatestEpoch) return 'offset'
         // the first bytes of its offset are lost
-        if (newEpoch && header.baseOffset < (startOf(checkpoint?.epochs ?? [], header.leaderEpoch) ?? 0))
-          return 'offset'
+        if (newEpoch && header.baseOffset < (startOf(checkpoint, header.leaderEpoch) ?? 0)) return 'offset'
         const isGap = header.baseOffset > this.expected && !(newEpoch && this.mayBeginEpoch(header))
         if (isGap && checkpoint !== null && !checkpoint.sparse) return 'offset'
         if (checkpoint === null && batch.position !== confirmed && (newEpoch || header.baseOffset > this.expected)) {
@@ -322,7 +333,11 @@ class LogRecovery {
         }
         this.sawGap ||= isGap
         // an epoch that is first seen behind damage may have begun in it
-        if (newEpoch) epochs.push({ epoch: header.leaderEpoch, startOffset: this.damagedFrom ?? header.baseOffset })
+        if (newEpoch) {
+          const skippedFrom = this.damagedFrom ?? this.expected
+          const startOffset = this.damagedFrom ?? header.baseOffset
+          epochs.push({ epoch: header.leaderEpoch, startOffset, skippedFrom })
+        }
         this.damagedFrom = null
         this.expected = header.lastOffset + 1
         return null
@@ -331,14 +346,14 @@ class LogRecovery {
       if (end.fault === null || checkpoint !== null) return end.position
       if (isUnsure) {
         isUnsure = false
-        if (await this.useSegment(later[0], (next) => fitsFollower(file, end.position, next))) {
+        if (await useLogFile(this.context, later[0], (next) => fitsFollower(file, end.position, next))) {
           position = confirmed = end.position
           continue
         }
       }
       const next = await findBatchAfterDamage(file, end.position, size, this.expected)
       if (next === null) {
-        if (!(await this.holdBatches(later))) return end.position
+        if (!(await holdBatches(this.context, later))) return end.position
         this.damageAt(file.path, end.position, end.fault, this.expected, later[0])
         this.damagedFrom ??= this.expected
         this.expected = Math.max(this.expected, later[0])
@@ -348,30 +363,6 @@ class LogRecovery {
       this.damagedFrom ??= this.expected
       this.expected = next.header.baseOffset
       position = next.position
-    }
-  }
-
-  /** Whether any of these segments holds a valid batch: what comes before it is no torn tail. */
-  private async holdBatches(segments: number[]): Promise<boolean> {
-    for (const baseOffset of segments) {
-      const next = (file: StorageFile | null, size: number) => findNextBatch(file!, 0, size, baseOffset)
-      if ((await this.useSegment(baseOffset, next)) !== null) return true
-    }
-    return false
-  }
-
-  /** Opens the log file of a segment, if there is one, for `action`. */
-  private async useSegment<T>(
-    baseOffset: number | undefined,
-    action: (file: StorageFile | null, size: number) => Promise<T>,
-  ): Promise<T> {
-    if (baseOffset === undefined) return action(null, 0)
-    const { storage, directory } = this.context
-    const file = await storage.openFile(`${directory}/${segmentFileName(baseOffset, '.log')}`, 'read')
-    try {
-      return await action(file, await file.size())
-    } finally {
-      await file.close()
     }
   }
 
@@ -388,7 +379,15 @@ class LogRecovery {
     const { checkpoint } = this.request
     // a reader beside the writer sees what is written, whole; of an epoch after the checkpoint nothing is known
     if (this.context.readOnly || checkpoint === null || leaderEpoch > checkpoint.leaderEpoch) return true
-    return startOf(checkpoint.epochs, leaderEpoch) === baseOffset
+    return startOf(checkpoint, leaderEpoch) === baseOffset
+  }
+
+  /** Takes away an empty segment; one that came back would stand in the way of records that are in another. */
+  private async discard(segment: Segment): Promise<void> {
+    const { storage, directory, readOnly } = this.context
+    if (readOnly) return
+    await segment.remove()
+    await storage.syncDirectory(directory)
   }
 
   private damage(baseOffset: number, ...rest: [at: number, reason: string, offset: number, nextOffset: number]): void {

@@ -1,8 +1,8 @@
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
-import { endsTruly, HeaderSieve, namesBatch } from './index-trust.ts'
+import { endsTruly, HeaderSieve, isRefuted, namesBatch } from './index-trust.ts'
 import { OffsetIndex } from './offset-index.ts'
 import type { StorageFile } from './storage.ts'
-import { TimeIndex } from './time-index.ts'
+import { TimeIndex, type TimestampOffset } from './time-index.ts'
 
 const NOTHING = Buffer.alloc(0)
 
@@ -18,6 +18,12 @@ export class SegmentIndexes {
   private bytesSinceEntry = 0
   private maxTimestamp = -Infinity
   private maxTimestampOffset = -1
+  /** Also of batches that the index leaves out, because damage made their offsets uncertain. */
+  private greatest = -Infinity
+  /** What earlier indexes said of the greatest timestamp, where the log is damaged. */
+  private believed: TimestampOffset | null = null
+  /** False where they were built from a log in which batches are missing or damaged: what those held is in no entry. */
+  isSound = true
 
   /** @param intervalBytes one entry per so many bytes of log */
   constructor(
@@ -31,7 +37,7 @@ export class SegmentIndexes {
 
   /** The greatest timestamp so far, or -Infinity. */
   get greatestTimestamp(): number {
-    return Math.max(this.maxTimestamp, this.times.last()?.timestamp ?? -Infinity)
+    return Math.max(this.greatest, this.times.last()?.timestamp ?? -Infinity)
   }
 
   /** Adds what is due for a batch that stands at the end of the log. */
@@ -46,6 +52,7 @@ export class SegmentIndexes {
   }
 
   private remember(timestamp: number, offset: number): void {
+    if (timestamp > this.greatest) this.greatest = timestamp
     if (timestamp <= this.maxTimestamp || offset <= this.maxTimestampOffset) return
     this.maxTimestamp = timestamp
     this.maxTimestampOffset = offset
@@ -67,7 +74,7 @@ export class SegmentIndexes {
     const { offsets, times } = this
     if (!offsets.isPlausible(sizeBytes) || !times.isPlausible(Number.MAX_SAFE_INTEGER)) return false
     if (times.last() === null) return sizeBytes === 0
-    return endsTruly(log, sizeBytes, offsets, times)
+    return endsTruly(log, sizeBytes, offsets, times.last())
   }
 
   /** Goes on from the last entries, as if the segment had never been closed. */
@@ -90,22 +97,45 @@ export class SegmentIndexes {
     offsets.truncate(sizeBytes)
     const last = offsets.count > 0 ? offsets.entry(offsets.count - 1) : null
     if (last === null || !offsets.isPlausible(sizeBytes) || !(await namesBatch(log, last))) return false
+    const known = times.isPlausible(Number.MAX_SAFE_INTEGER) ? times.last() : null
     times.truncate(last.offset + 1)
     const lastTime = times.isPlausible(last.offset + 1) ? times.last() : null
     // a time index that is lost or damaged alone must be rebuilt from the start as well
-    if (lastTime === null || !(await endsTruly(log, sizeBytes, offsets, times))) return false
+    if (lastTime === null || !(await endsTruly(log, sizeBytes, offsets, lastTime))) return false
     // the time index may lag behind the other: what comes after its last entry is looked at again
     const start = offsets.lookup(lastTime.offset)
     offsets.truncate(start.position + 1)
     this.maxTimestamp = lastTime.timestamp
     this.maxTimestampOffset = lastTime.offset
     await this.addAll(log, start.position, () => sizeBytes)
+    if (!this.isSound) await this.believe(log, sizeBytes, known)
     return true
   }
 
-  /** Builds the indexes of a log from its batches alone. */
-  async build(log: StorageFile, sizeBytes: () => number): Promise<void> {
+  /**
+   * Builds the indexes of a log from its batches. Where some of those are damaged, what `before` says of the greatest
+   * timestamp is all that is known of theirs, and holds unless a batch speaks against it.
+   *
+   * @param before the indexes that these take the place of
+   */
+  async build(log: StorageFile, sizeBytes: () => number, before: SegmentIndexes): Promise<void> {
     await this.addAll(log, 0, sizeBytes)
+    if (!this.isSound && before.times.isPlausible(Number.MAX_SAFE_INTEGER))
+      await this.believe(log, sizeBytes(), before.latest)
+  }
+
+  /** Keeps a greatest timestamp that was known before, in a log that is damaged, unless a batch speaks against it. */
+  private async believe(log: StorageFile, sizeBytes: number, known: TimestampOffset | null): Promise<void> {
+    if (known === null || (await isRefuted(log, sizeBytes, this.offsets, known))) return
+    this.believed = known
+    this.remember(known.timestamp, known.offset)
+  }
+
+  /** The greatest timestamp so far and where it is, or null. */
+  private get latest(): TimestampOffset | null {
+    const { believed, maxTimestamp: timestamp, maxTimestampOffset: offset } = this
+    if (believed !== null && believed.timestamp > timestamp) return believed
+    return offset < 0 ? this.times.last() : { timestamp, offset }
   }
 
   /**
@@ -115,6 +145,7 @@ export class SegmentIndexes {
   private async addAll(log: StorageFile, start: number, sizeBytes: () => number): Promise<void> {
     let isKnown = start > 0
     const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
+      this.isSound &&= isCertain
       if (isCertain) this.add(offset, header.maxTimestamp, position, header.sizeBytes)
       else {
         this.remember(header.maxTimestamp, offset)
@@ -133,7 +164,9 @@ export class SegmentIndexes {
       })
       const next = end.fault === null ? null : await findNextBatch(log, end.position + 1, size, this.baseOffset)
       position = next?.position ?? size
+      this.isSound &&= end.fault === null
     }
     sieve.end()
+    this.isSound &&= !sieve.isSparse
   }
 }

@@ -168,7 +168,7 @@ export class Segment {
 
   /** The last entry of the time index before `timestamp`, or null: the first record at or after it comes behind. */
   async lookupTimestamp(timestamp: number): Promise<{ timestamp: number; offset: number } | null> {
-    return this.useIndexes(async ({ indexes }) => indexes.times.lookupBefore(timestamp))
+    return this.useIndexes(async ({ indexes }) => (indexes.isSound ? indexes.times.lookupBefore(timestamp) : null))
   }
 
   /** The greatest record timestamp of a sealed segment, or -Infinity in an empty one. */
@@ -203,7 +203,7 @@ export class Segment {
   }
 
   private rebuild(files: IndexedFiles): Promise<void> {
-    this.repairing ??= this.builtIndexes(files.log)
+    this.repairing ??= this.builtIndexes(files.log, files.indexes)
       .then((indexes) => {
         files.indexes = indexes
       })
@@ -381,13 +381,13 @@ export class Segment {
       ? indexes.areTrustworthy(log, this.sizeBytes)
       : indexes.catchUp(log, this.sizeBytes))
     if (isGood && this.trustIndexes) indexes.goOn(this.sizeBytes)
-    files.indexes = isGood ? indexes : await this.builtIndexes(log)
+    files.indexes = isGood ? indexes : await this.builtIndexes(log, indexes)
     return files as IndexedFiles
   }
 
-  private async builtIndexes(log: StorageFile): Promise<SegmentIndexes> {
+  private async builtIndexes(log: StorageFile, before: SegmentIndexes): Promise<SegmentIndexes> {
     const indexes = this.newIndexes()
-    await indexes.build(log, () => this.sizeBytes)
+    await indexes.build(log, () => this.sizeBytes, before)
     return indexes
   }
 
