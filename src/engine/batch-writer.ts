@@ -154,6 +154,11 @@ export class BatchWriter {
     await this.reservation.idle()
   }
 
+  /** Whether new work is refused. */
+  get isClosed(): boolean {
+    return this.closed !== null
+  }
+
   private throwIfClosed(): void {
     if (this.closed !== null) throw this.closed
   }
