@@ -185,7 +185,7 @@ export class TopicAdmin {
     const { name, partitions = 1, ...config } = spec
     return this.change('make a partition of', name, async () => {
       const topic = this.engine.topics.get(name) ?? (await this.createInternal(name, partitions, config))
-      const made = topic.record.made ?? []
+      const made = topic.record.made!
       if (!made.includes(partition)) {
         await this.grow(topic, { ...topic.record, made: [...made, partition].sort((a, b) => a - b) })
       }
