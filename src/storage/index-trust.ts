@@ -20,7 +20,7 @@ export async function namesBatch(log: StorageFile, entry: OffsetPosition): Promi
 }
 
 /**
- * Whether the batch that the last entry of a time index names is there and has that timestamp. An entry that leads to
+ * Whether the batch that the last entry of a time index, which has one, names is there and has that timestamp. An entry that leads to
  * damage in the log is believed, because nobody knows better.
  */
 export async function endsTruly(
@@ -29,8 +29,7 @@ export async function endsTruly(
   offsetIndex: OffsetIndex,
   timeIndex: TimeIndex,
 ): Promise<boolean> {
-  const last = timeIndex.last()
-  if (last === null) return true
+  const last = timeIndex.last()!
   const start = offsetIndex.lookup(last.offset)
   if (start.position > 0 && !(await namesBatch(log, start))) return false
   let found: boolean | null = null
