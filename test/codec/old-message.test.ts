@@ -1,18 +1,7 @@
 /** What a file of Kafka's formats 0 and 1 is told by. */
-import crcTables from 'crc-32'
 import { expect, test } from 'vitest'
 import { isOldMessage } from '../../src/codec/old-message.ts'
-
-/** A message as it is documented: offset, size, CRC-32, magic, attributes, timestamp, key and value. */
-function oldMessage(magic: number, value: string): Buffer {
-  const timestamp = Buffer.alloc(magic === 0 ? 0 : 8)
-  const lengths = [Buffer.from([0xff, 0xff, 0xff, 0xff]), Buffer.from([0, 0, 0, value.length])]
-  const checked = Buffer.concat([Buffer.from([magic, 0]), timestamp, ...lengths, Buffer.from(value)])
-  const head = Buffer.alloc(16)
-  head.writeInt32BE(4 + checked.length, 8)
-  head.writeInt32BE(crcTables.buf(checked), 12)
-  return Buffer.concat([head, checked])
-}
+import { oldMessage } from '../helpers/raw-batch.ts'
 
 test.each([0, 1])('a whole message of format %i is one, also where more follows it', (magic) => {
   const message = oldMessage(magic, 'value')

@@ -17,10 +17,14 @@ export function fileOf(baseOffset: number, suffix: SegmentSuffix = '.log', swap:
 }
 
 /** A whole batch of small records from an offset on; `padding` bytes are added to the last one. */
-export function batchAt(baseOffset: number, fields: RawBatch & { keys?: string[]; padding?: number } = {}): Buffer {
-  const { recordCount = 1, padding = 0, keys, ...rest } = fields
+export function batchAt(
+  baseOffset: number,
+  fields: RawBatch & { keys?: string[]; padding?: number; isTombstone?: boolean } = {},
+): Buffer {
+  const { recordCount = 1, padding = 0, keys, isTombstone = false, ...rest } = fields
   const records = Array.from({ length: recordCount }, (_, i) => {
     const key = keys?.[i] ?? `key ${baseOffset + i}`
+    if (isTombstone) return rawRecord([0], 0, i, key.length, key, -1, 0)
     const value = i === recordCount - 1 ? Buffer.alloc(padding + 1, 'v') : Buffer.from('v')
     return rawRecord([0], 0, i, key.length, key, value.length, value, 0)
   })
