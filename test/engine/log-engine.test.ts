@@ -1,7 +1,7 @@
 /** What a log does as a whole: checkpoints as it goes on, and opens that fail. */
 import { expect, test } from 'vitest'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { FaultyStorage, type CallKind } from '../helpers/faulty-storage.ts'
 import { idle, namesIn, openLog, rejection, DIRECTORY } from '../helpers/logs.ts'
 
 test('16 MiB of records bring indexes and a checkpoint, so that a recovery reads no more than came after', async () => {
@@ -28,8 +28,16 @@ test('an open that fails says why, also where nothing that it has opened can be 
   await log.close()
   const storage = new FaultyStorage(disk)
   storage.lockDirectory = async () => ({ release: () => Promise.reject(new Error('EIO: release')) })
-  storage.failAt({ call: (kind) => kind === 'close', code: 'EIO', sticky: true })
   // the directory of the topic is looked into when the catalog is open
-  storage.failAt({ call: (kind, path) => kind === 'list' && path.endsWith('/t-0'), code: 'EACCES' })
-  expect(await rejection(openLog({ storage }))).toMatchObject({ code: 'KAFKA_STORAGE_ERROR', cause: { code: 'EIO' } })
+  const call = (kind: CallKind, path: string) => {
+    const isHit = kind === 'list' && path.endsWith('/t-0')
+    if (isHit) storage.failAt({ call: (later) => later === 'close', code: 'EIO', sticky: true })
+    return isHit
+  }
+  storage.failAt({ call, code: 'EACCES' })
+  expect(await rejection(openLog({ storage }))).toMatchObject({ code: 'PERMISSION_DENIED', cause: { code: 'EACCES' } })
+  expect(storage.calls.filter(({ fault }) => fault === 'EIO').map(({ path }) => path.split('/').at(-1))).toEqual([
+    '00000000000000000000.log',
+    'checkpoint-a',
+  ])
 })

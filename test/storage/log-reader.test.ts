@@ -120,6 +120,9 @@ describe('a look-up by time', () => {
     const { log } = await storedLog([[timed(1), timed(2), timed(3)]])
     expect(await log.offsetForTimestamp(300, 4)).toBe(3)
     expect(await log.offsetForTimestamp(300, 3)).toBe(null)
+    const { log: other } = await storedLog([[timed(1), timed(2)], [timed(3)], [timed(4)]])
+    expect(await other.offsetForTimestamp(300, 3)).toBe(null)
+    expect(await other.offsetForTimestamp(300, 4)).toBe(3)
   })
 
   test('leads to a batch in the wrong place: what stands there may be the record', async () => {
