@@ -59,7 +59,7 @@ export function encodedHeaders(...pairs: [name: string, value: string | null][])
   return pairs.map(([name, value]) => [Buffer.from(name), value === null ? null : Buffer.from(value)])
 }
 
-/** A message of Kafka's formats 0 and 1 as it is documented: offset, size, CRC-32, magic, attributes, timestamp, key and value. */
+/** A message of Kafka's formats 0 and 1: offset, size, CRC-32, magic, attributes, timestamp, key and value. */
 export function oldMessage(magic: number, value: string): Buffer {
   const timestamp = Buffer.alloc(magic === 0 ? 0 : 8)
   const lengths = [Buffer.from([0xff, 0xff, 0xff, 0xff]), Buffer.from([0, 0, 0, value.length])]

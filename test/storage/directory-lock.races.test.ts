@@ -9,11 +9,15 @@ import { LOCK_FILE, lockDirectory, type LockHolder } from '../../src/storage/dir
 
 vi.mock('node:fs', async (original) => {
   const actual = await original<typeof fs>()
-  return { ...actual, linkSync: vi.fn(actual.linkSync), fstatSync: vi.fn(actual.fstatSync) }
+  return {
+    ...actual,
+    linkSync: vi.fn<typeof fs.linkSync>(actual.linkSync),
+    fstatSync: vi.fn<typeof fs.fstatSync>(actual.fstatSync),
+  }
 })
 vi.mock('node:net', async (original) => {
   const actual = await original<typeof net>()
-  return { ...actual, createServer: vi.fn(actual.createServer) }
+  return { ...actual, createServer: vi.fn<typeof net.createServer>(actual.createServer) }
 })
 
 const real = await vi.importActual<typeof fs>('node:fs')

@@ -77,7 +77,7 @@ test.each(['open', 'readFile'])(
     const { segment } = await segmentOn(storage)
     let exchanged = Promise.resolve()
     const call = (kind: string) => {
-      if (kind === failing) queueMicrotask(() => (exchanged = segment.exchange()))
+      if (kind === failing) queueMicrotask(() => void (exchanged = segment.exchange()))
       return kind === failing
     }
     storage.failAt({ call, code: 'EIO' })
