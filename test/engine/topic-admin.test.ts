@@ -18,6 +18,8 @@ test('a partition that is not there yet is named, beside those that are', async 
   const partition = await admin.internalPartition(spec, 7)
   await admin.internalPartition(spec, 3)
   expect(topic.partition(7)).toBe(partition)
+  // and who asks again gets the one that is there
+  expect(await admin.internalPartition(spec, 7)).toBe(partition)
   expect(() => topic.partition(5)).toThrow('has partitions 3, 7, not 5')
   await log.createTopic({ name: 't', partitions: 2 })
   expect(() => log['engine'].topic('t').partition(2)).toThrow('has partitions 0 to 1, not 2')

@@ -351,6 +351,13 @@ describe('behind a damaged batch', () => {
     expect(found).toMatchObject({ position: placed[2].position, header: { baseOffset: 104 } })
   })
 
+  test('it goes on behind a second one, where that is of an earlier offset', async () => {
+    const { bytes, placed } = batchesOf([33, 10, 71])
+    bytes[placed[0].position + BATCH_HEADER_BYTES + 3] ^= 1
+    const found = await findBatchAfterDamage(new BytesFile(bytes), 0, bytes.length, 103)
+    expect(found).toMatchObject({ position: placed[2].position, header: { baseOffset: 104 } })
+  })
+
   test('there is no old message in what is less than its head', async () => {
     expect(await startsWithOldMessage(new BytesFile(Buffer.alloc(11)), 0, 11)).toBe(false)
   })

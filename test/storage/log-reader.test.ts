@@ -66,11 +66,12 @@ describe('a look-up by offset', () => {
   })
 
   test('finds nothing before the end where batches are missing by right', async () => {
-    const { log } = await storedLog([[batchAt(0), batchAt(5)]], { sparse: true })
+    // more than is read at once
+    const { log } = await storedLog([[batchAt(0), batchAt(5), batchAt(6, { padding: 100 * KIB })]], { sparse: true })
     const slice = await log.read(3, 1, 5)
     expect(contentOf(slice)).toEqual({ offsets: [], fault: null })
     expect(slice.nextOffset).toBe(5)
-    expect(await lookUp(log, 3)).toEqual({ offsets: [5], fault: null })
+    expect(await lookUp(log, 3)).toMatchObject({ offsets: [5], fault: null })
   })
 
   const large = () => [0, 3, 6, 9].map((offset) => batchAt(offset, { recordCount: 3, padding: 10 * KIB }))
