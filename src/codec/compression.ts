@@ -73,7 +73,7 @@ export function decompress(type: CompressionType, bytes: Uint8Array, maxBytes: n
     if (output.length > maxBytes) throw new Error(`${output.length} bytes came out, at most ${maxBytes} are allowed`)
     return output
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const reason = (cause as Error).message
     const advice = 'restore the batch from a copy or read on after it'
     throw new VarveError(
       'CORRUPT_MESSAGE',

@@ -148,7 +148,7 @@ function unfit(codec: ValueCodecName, value: unknown, cause?: unknown): TypeErro
 }
 
 function undecodable(codec: ValueCodecName, stored: Buffer, cause: unknown): VarveError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
+  const reason = (cause as Error).message
   const message = `the ${codec} value codec cannot read these ${stored.length} bytes: ${reason}`
   return new VarveError('INVALID_RECORD', message, { cause })
 }

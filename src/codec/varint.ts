@@ -68,14 +68,13 @@ export class VarintReader {
     let byte = bytes[this.position++]
     if (byte < 0x80) return (byte >>> 1) ^ -(byte & 1)
     let zigzag = byte & 0x7f
-    for (let shift = 7; shift < 35; shift += 7) {
+    for (let shift = 7; ; shift += 7) {
       byte = bytes[this.position++]!
       if (shift === 28 && byte > 0x0f) return NaN
       zigzag |= (byte & 0x7f) << shift
       if (byte < 0x80) return (zigzag >>> 1) ^ -(zigzag & 1)
       if (byte === undefined) return NaN
     }
-    return NaN
   }
 
   /** The next int64 where it is a safe integer, else NaN. */

@@ -154,6 +154,11 @@ export class BatchWriter {
     await this.reservation.idle()
   }
 
+  /** Whether new work is refused. */
+  get isClosed(): boolean {
+    return this.closed !== null
+  }
+
   private throwIfClosed(): void {
     if (this.closed !== null) throw this.closed
   }
@@ -368,9 +373,8 @@ export class BatchWriter {
     }
   }
 
-  /** One fdatasync of everything written so far; joins the one that is under way only to wait for its end. */
+  /** One fdatasync of everything written so far. Called only while none is under way. */
   private async startSync(): Promise<void> {
-    while (this.syncing !== null) await this.syncing
     this.cancelTimer?.()
     this.cancelTimer = null
     this.syncing = this.sync().finally(() => {

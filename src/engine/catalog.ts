@@ -41,7 +41,7 @@ export class Catalog {
       do {
         for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
           for (const record of batch) {
-            const topicId = record.key ?? ''
+            const topicId = record.key!
             this.apply(topicId, record.valueBytes === null ? null : (record.value as TopicRecord))
           }
         }

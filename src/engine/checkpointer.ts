@@ -60,7 +60,7 @@ export class Checkpointer {
 
   private start(): Promise<void> {
     const writing = this.write().finally(() => {
-      if (this.running === writing) this.running = null
+      this.running = null
     })
     this.running = writing
     return writing

@@ -71,7 +71,7 @@ export class PartitionOpener {
 
   /** Opening the log has failed: closes the files of the partitions that were opened. */
   async abandon(): Promise<void> {
-    for (const log of this.opened ?? []) await log.close().catch(() => {})
+    for (const log of this.opened!) await log.close().catch(() => {})
   }
 
   /** What was found in the partitions opened since the last call. */

@@ -52,9 +52,9 @@ export class Partition {
     }
   }
 
-  /** Whether it serves no more readers. */
+  /** Whether it takes no more work. */
   get isClosed(): boolean {
-    return this.closed !== null
+    return this.writer.isClosed
   }
 
   /**

@@ -184,8 +184,8 @@ export class TopicAdmin {
   async internalPartition(spec: CreateTopicOptions, partition: number): Promise<Partition> {
     const { name, partitions = 1, ...config } = spec
     return this.change('make a partition of', name, async () => {
-      const topic = this.engine.topics.get(name) ?? (await this.createInternal(name, partitions, config))
-      const made = topic.record.made ?? []
+      const topic = await this.internalTopic(name, partitions, config)
+      const made = topic.record.made!
       if (!made.includes(partition)) {
         await this.grow(topic, { ...topic.record, made: [...made, partition].sort((a, b) => a - b) })
       }
@@ -193,7 +193,9 @@ export class TopicAdmin {
     })
   }
 
-  private async createInternal(name: string, partitions: number, config: Partial<TopicConfig>): Promise<Topic> {
+  private async internalTopic(name: string, partitions: number, config: Partial<TopicConfig>): Promise<Topic> {
+    const there = this.engine.topics.get(name)
+    if (there !== undefined) return there
     const topicId = this.newTopicId()
     const directory = await this.chooseDirectory(name, topicId)
     return this.register({ name, topicId, directory, partitions, made: [], config: storedConfig(config) }, config)

@@ -117,11 +117,10 @@ const NAME_PATTERN = /^[a-zA-Z0-9._-]{1,249}$/
  *
  * @throws VarveError INVALID_TOPIC_EXCEPTION
  */
-export function checkTopicName(name: unknown): asserts name is string {
-  if (typeof name === 'string' && NAME_PATTERN.test(name) && name !== '.' && name !== '..') return
-  const shown = typeof name === 'string' ? `'${name.slice(0, 80)}'` : typeof name
+export function checkTopicName(name: string): void {
+  if (NAME_PATTERN.test(name) && name !== '.' && name !== '..') return
   const rule = "1 to 249 characters out of a-z, A-Z, 0-9, '.', '_' and '-', and neither '.' nor '..'"
-  throw new VarveError('INVALID_TOPIC_EXCEPTION', `a topic name must be ${rule}, not ${shown}`)
+  throw new VarveError('INVALID_TOPIC_EXCEPTION', `a topic name must be ${rule}, not '${name.slice(0, 80)}'`)
 }
 
 /** The name under which a value codec or partitioner is stored; one that the program brings is `'custom'`. */

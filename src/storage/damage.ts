@@ -148,8 +148,10 @@ async function checkBatch(
   { file, sizeBytes }: DamagedFile,
   position: number,
 ): Promise<{ header: BatchHeader | null; fault: BatchFault | null }> {
-  const header = await readHead(file, position)
-  if (header === null) return { header, fault: 'length' }
+  const head = Buffer.alloc(BATCH_HEADER_BYTES)
+  const headFault = findHeaderFault(head, 0, await readFully(file, head, position))
+  if (headFault !== null) return { header: null, fault: headFault }
+  const header = readBatchHeader(head, 0)
   if (position + header.sizeBytes > sizeBytes || header.sizeBytes > MAX_BATCH_BYTES) {
     return { header: null, fault: 'incomplete' }
   }

@@ -20,8 +20,8 @@ export async function namesBatch(log: StorageFile, entry: OffsetPosition): Promi
 }
 
 /**
- * Whether the batch that the last entry of a time index names is there and has that timestamp. An entry that leads to
- * damage in the log is believed, because nobody knows better.
+ * Whether the batch that the last entry of a time index names, which has one, is there and has that timestamp. An entry
+ * that leads to damage in the log is believed, because nobody knows better.
  */
 export async function endsTruly(
   log: StorageFile,

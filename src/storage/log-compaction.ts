@@ -83,7 +83,7 @@ export async function planCompaction(
     if (isDirty) dirtyBytes += segment.sizeBytes
     else cleanBytes += segment.sizeBytes
   }
-  const endOffset = all[count]?.baseOffset ?? 0
+  const { baseOffset: endOffset } = all[count]
   return { segments: segments.slice(0, count), endOffset, cleanBytes, dirtyBytes }
 }
 
@@ -180,7 +180,7 @@ export class LogCompaction {
   private async cleanAll(segments: readonly Segment[], endOffset: number): Promise<void> {
     const { log, config } = this
     const endOf = (i: number) => segments[i + 1]?.baseOffset ?? endOffset
-    this.expected = segments[0]?.baseOffset ?? 0
+    this.expected = segments[0].baseOffset
     for (let i = 0; i < segments.length;) {
       const first = i
       const cleaned = await CleanedSegment.create(log.context, segments[first].baseOffset, log)

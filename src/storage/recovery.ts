@@ -130,8 +130,11 @@ class LogRecovery {
     if (last === undefined || !onDisk.includes(last)) {
       // skipped offsets belong to it, so that the log does not start behind them
       const base = Math.max(contentEndOffset, checkpoint?.logStartOffset ?? 0)
-      segments.push(context.readOnly ? this.segment(base, 0) : await Segment.create(context, base))
-      if (!context.readOnly) await context.storage.syncDirectory(context.directory)
+      if (context.readOnly) segments.push(this.segment(base, 0))
+      else {
+        segments.push(await Segment.create(context, base))
+        await context.storage.syncDirectory(context.directory)
+      }
     }
     const first = segments[0].baseOffset
     return {

@@ -117,9 +117,9 @@ export class Segment {
     return !this.trustIndexes && !this.isReady
   }
 
-  /** Entries in the offset index; a segment rolls before its index outgrows its limit. */
+  /** Entries in the offset index of a segment that is ready; it rolls before its index outgrows its limit. */
   get indexEntries(): number {
-    return this.files?.indexes?.offsets.count ?? 0
+    return this.files!.indexes!.offsets.count
   }
 
   /** Opens the files and reads the indexes, rebuilding those that are missing or implausible. */

@@ -145,6 +145,13 @@ describe('partitions', () => {
     },
   )
 
+  test('a record may have neither a key nor a value', async () => {
+    const log = await openLog()
+    await log.createTopic({ name: 'orders', partitions: 2 })
+    await log.append('orders', { value: null })
+    expect(await recordsOf(log, 'orders')).toMatchObject([{ key: null, value: null, valueBytes: null }])
+  })
+
   test('an empty key is a key, and null is none', async () => {
     const log = await withOrders(1)
     await log.appendBatch('orders', [{ key: '' }, { key: null }, {}, { key: Buffer.alloc(0) }, { key: undefined }])

@@ -190,3 +190,11 @@ test('completes at open what was interrupted, and only that: a stranger with suc
   expect(await namesIn(memory, `${DIRECTORY}/${stranger}`)).toEqual(['00000000000000000000.log'])
   expect(await valuesOf(again, 'other')).toEqual(['kept'])
 })
+
+test('a directory of it that is gone already is no reason to fail', async () => {
+  const { log, storage } = await withOrders()
+  await storage.removeDirectory(`${DIRECTORY}/orders-1`)
+  await log.deleteTopic('orders')
+  expect(ofOrders((await contentOf(storage)).keys())).toEqual([])
+  await log.close()
+})

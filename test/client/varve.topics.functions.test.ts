@@ -86,6 +86,21 @@ describe('a value codec of the program', () => {
     expect(decoding.message).toContain('record.valueBytes')
   })
 
+  test('that throws what is no error refuses a whole batch with just that', async () => {
+    const valueCodec = {
+      encode: () => {
+        // eslint-disable-next-line no-throw-literal, typescript/only-throw-error
+        throw 'no'
+      },
+      decode: () => null,
+    }
+    const log = await openLog()
+    await log.createTopic({ name: 't', valueCodec })
+    const outcome = await log.appendBatch('t', [{ value: 1 }]).catch((thrown: unknown) => thrown)
+    expect(outcome).toBe('no')
+    expect(log.offsets('t')[0].logEndOffset).toBe(0)
+  })
+
   test('that gives no bytes is refused', async () => {
     const log = await openLog()
     const wrong = { encode: () => 'text', decode: () => null } as unknown as ValueCodec
@@ -187,8 +202,13 @@ describe('Varve.open({ topics })', () => {
     expect(error.message).toContain(message)
   })
 
-  test('may name topics that are not there yet', async () => {
-    const log = await openLog({ topics: { later: { valueCodec: reversing }, never: {} } })
+  test('may name topics that are not there yet, and one that is undefined counts as absent', async () => {
+    const topics = {
+      later: { valueCodec: reversing },
+      never: {},
+      absent: undefined,
+    } as unknown as VarveOptions['topics']
+    const log = await openLog({ topics })
     await log.createTopic({ name: 'later', valueCodec: reversing })
     await log.append('later', { value: 'abc' })
     expect(await valuesOf(log, 'later')).toEqual(['abc'])

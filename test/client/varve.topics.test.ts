@@ -304,6 +304,13 @@ describe('alterTopic', () => {
     expect((await log.describeTopic('orders')).config.partitioner).toBe('murmur3')
   })
 
+  test('takes an option that is undefined for one that is absent', async () => {
+    const log = await openLog()
+    await log.createTopic({ name: 'orders', retentionMs: 5000 })
+    await log.alterTopic('orders', { retentionMs: undefined, segmentBytes: 2000 })
+    expect((await log.describeTopic('orders')).config).toMatchObject({ retentionMs: 5000, segmentBytes: 2000 })
+  })
+
   test('refuses unknown options and wrong values, and changes nothing', async () => {
     const log = await openLog()
     const created = await log.createTopic({ name: 'orders' })
@@ -352,6 +359,9 @@ describe('createPartitions', () => {
       expect(error).toMatchObject({ code: 'INVALID_PARTITIONS', details: { topic: 'orders' } })
       expect(error.message).toContain('has 3 partitions and can only get more')
     }
+    await log.createTopic({ name: 'single' })
+    const error = await rejection(log.createPartitions('single', 1))
+    expect(error.message).toContain('has 1 partition and can only get more')
     for (const partitions of [0, -1, 2.5, 100_001, Infinity]) {
       const error = await rejection(log.createPartitions('orders', partitions))
       expect(error).toBeInstanceOf(RangeError)

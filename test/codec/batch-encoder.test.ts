@@ -221,6 +221,15 @@ describe('a batch', () => {
 })
 
 describe('the encoder', () => {
+  test('counts its batches, the open one included', () => {
+    const encoder = new BatchEncoder(options())
+    expect(encoder.batchCount).toBe(0)
+    append(encoder, [plain('v', 1)])
+    expect(encoder.batchCount).toBe(1)
+    encoder.finish()
+    expect(encoder.batchCount).toBe(1)
+  })
+
   test('forgets what was appended since a mark, and nothing else', () => {
     fc.assert(
       fc.property(fc.array(sample), samples, fc.array(sample), fc.boolean(), (kept, dropped, later, compressed) => {

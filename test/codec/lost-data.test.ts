@@ -45,6 +45,7 @@ const lost: [what: string, value: unknown, message: string][] = [
   ['a boxed bigint', [Object(5n)], 'an instance of BigInt (value[0]): store what its valueOf() gives'],
   ['a boxed symbol', Object(Symbol('s')), 'an instance of Symbol: store what its valueOf() gives'],
   ['a Promise', { total: Promise.resolve(5) }, 'an instance of Promise (value.total): await it first'],
+  ['an instance of a class without a name', new (class {})(), 'an instance of a nameless class, which shows no fields'],
   ['a WeakMap', new WeakMap(), 'an instance of WeakMap, which shows no fields of its own: store plain data, or give'],
   [
     'a WeakSet in a Set',
@@ -80,6 +81,9 @@ const kept: [what: string, value: unknown, stored: unknown][] = [
     [new Set([1]), new Date(5), Buffer.from('a')],
     [new Set([1]), new Date(5), Buffer.from('a')],
   ],
+  ['an error', new RangeError('too far'), new RangeError('too far')],
+  ['a pattern', [/a+/gi], [/a+/gi]],
+  ['an ArrayBuffer', new Uint8Array([1, 2]).buffer, new Uint8Array([1, 2]).buffer],
   ['a member that is a function', { handler() {}, n: new Point(1, 2) }, { handler: undefined, n: { x: 1, y: 2 } }],
 ]
 test.each(kept)('%s is stored', (_, value, stored) => {

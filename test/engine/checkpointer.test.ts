@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Checkpointer } from '../../src/engine/checkpointer.ts'
 import { CheckpointFiles, type Checkpoint } from '../../src/storage/checkpoint.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { idle } from '../helpers/logs.ts'
+import { idle, outcomesOf } from '../helpers/logs.ts'
 
 /** Checkpoint files whose writes end when the test says so, and that notice when two overlap. */
 class SlowFiles extends CheckpointFiles {
@@ -97,4 +97,17 @@ test('16 MiB that became durable bring a checkpoint, after the indexes; idle wai
   expect(isIdle).toBe(false)
   files.end()
   await waiting
+})
+
+test('idle waits for the write that is under way and for the one asked for meanwhile, also where they fail', async () => {
+  const { files, checkpointer } = slowCheckpointer()
+  const outcomes = outcomesOf([checkpointer.store(), checkpointer.store()])
+  let isIdle = false
+  const waiting = checkpointer.idle().then(() => (isIdle = true))
+  files.fail()
+  await idle()
+  expect(isIdle).toBe(false)
+  files.fail()
+  await waiting
+  expect(await outcomes).toEqual(['KAFKA_STORAGE_ERROR', 'KAFKA_STORAGE_ERROR'])
 })

@@ -1,3 +1,4 @@
+import crcTables from 'crc-32'
 import type { EncodedHeader } from '../../src/codec/batch-encoder.ts'
 import { crc32c } from '../../src/codec/checksum.ts'
 import { BATCH_HEADER_BYTES } from '../../src/codec/record-batch.ts'
@@ -56,4 +57,15 @@ export function varint(value: number): Buffer {
 /** Names and values of headers as an encoder takes them. */
 export function encodedHeaders(...pairs: [name: string, value: string | null][]): EncodedHeader[] {
   return pairs.map(([name, value]) => [Buffer.from(name), value === null ? null : Buffer.from(value)])
+}
+
+/** A message of Kafka's formats 0 and 1: offset, size, CRC-32, magic, attributes, timestamp, key and value. */
+export function oldMessage(magic: number, value: string): Buffer {
+  const timestamp = Buffer.alloc(magic === 0 ? 0 : 8)
+  const lengths = [Buffer.from([0xff, 0xff, 0xff, 0xff]), Buffer.from([0, 0, 0, value.length])]
+  const checked = Buffer.concat([Buffer.from([magic, 0]), timestamp, ...lengths, Buffer.from(value)])
+  const head = Buffer.alloc(16)
+  head.writeInt32BE(4 + checked.length, 8)
+  head.writeInt32BE(crcTables.buf(checked), 12)
+  return Buffer.concat([head, checked])
 }

@@ -2,7 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compress } from '../../src/codec/compression.ts'
 import { BATCH_HEADER_BYTES, type BatchFault } from '../../src/codec/record-batch.ts'
-import { findBatchAfterDamage, findNextBatch, MAX_BATCH_BYTES, scanBatches } from '../../src/storage/batch-scanner.ts'
+import {
+  findBatchAfterDamage,
+  findNextBatch,
+  MAX_BATCH_BYTES,
+  scanBatches,
+  startsWithOldMessage,
+} from '../../src/storage/batch-scanner.ts'
 import type { StorageFile } from '../../src/storage/storage.ts'
 import { rawBatch, rawRecord } from '../helpers/raw-batch.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
@@ -335,6 +341,25 @@ describe('behind a damaged batch', () => {
     bytes.writeInt32BE(70, placed[0].position + 8)
     const found = await findBatchAfterDamage(new BytesFile(bytes), 0, bytes.length, 102)
     expect(found).toMatchObject({ position: placed[1].position, header: { baseOffset: 102 } })
+  })
+
+  test('it goes on behind a second one, where that is damaged as well', async () => {
+    const { bytes, placed } = batchesOf([33, 10, 71])
+    bytes[placed[0].position + BATCH_HEADER_BYTES + 3] ^= 1
+    bytes[placed[1].position + BATCH_HEADER_BYTES + 3] ^= 1
+    const found = await findBatchAfterDamage(new BytesFile(bytes), 0, bytes.length, 102)
+    expect(found).toMatchObject({ position: placed[2].position, header: { baseOffset: 104 } })
+  })
+
+  test('it goes on behind a second one, where that is of an earlier offset', async () => {
+    const { bytes, placed } = batchesOf([33, 10, 71])
+    bytes[placed[0].position + BATCH_HEADER_BYTES + 3] ^= 1
+    const found = await findBatchAfterDamage(new BytesFile(bytes), 0, bytes.length, 103)
+    expect(found).toMatchObject({ position: placed[2].position, header: { baseOffset: 104 } })
+  })
+
+  test('there is no old message in what is less than its head', async () => {
+    expect(await startsWithOldMessage(new BytesFile(Buffer.alloc(11)), 0, 11)).toBe(false)
   })
 
   test('there may be nothing', async () => {

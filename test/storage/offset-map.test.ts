@@ -70,4 +70,15 @@ describe(`an offset map (seed ${random.seed})`, () => {
     }
     expect(map.size).toBe(count)
   })
+
+  test.each([
+    ['of the same length', 'mofaiqw', 'gwkbfsp'],
+    ['of different lengths', 'key-901258', 'key-1540052'],
+  ])('never takes two keys of one hash for one (%s)', (_, one, other) => {
+    const map = new OffsetMap(4096)
+    put(map, Buffer.from(one), 1)
+    expect(get(map, Buffer.from(other))).toBe(-1)
+    put(map, Buffer.from(other), 2)
+    expect([get(map, Buffer.from(one)), get(map, Buffer.from(other)), map.size]).toEqual([1, 2, 2])
+  })
 })

@@ -1,15 +1,17 @@
-/** What a segment does when compaction has given its names to another one. */
+/** What a segment does when compaction has given its names to another one, and when it cannot be opened. */
 import { expect, test } from 'vitest'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { Segment } from '../../src/storage/segment.ts'
 import type { SegmentContext } from '../../src/storage/segment-context.ts'
 import { segmentFileName } from '../../src/storage/segment-name.ts'
 import { SegmentPool } from '../../src/storage/segment-pool.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { putFile } from '../helpers/logs.ts'
 
 const CONTENT = Buffer.from('what the segment held')
 
-async function segmentOn(storage: MemoryStorage, options: Partial<SegmentContext> = {}, exchanges = 0) {
+async function segmentOn(storage: Storage, options: Partial<SegmentContext> = {}, exchanges = 0) {
   const directory = '/log/t-0'
   const context = { storage, directory, pool: new SegmentPool(0), readOnly: false, indexIntervalBytes: () => 4096 }
   const path = `${directory}/${segmentFileName(7, '.log')}`
@@ -57,3 +59,31 @@ test('one of a read-only log is refused when the writer has exchanged segments s
   stored = 4
   await expect(read(segment)).rejects.toMatchObject({ code: 'ENOENT' })
 })
+
+test('one whose index cannot be read is asked again the next time', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  const { segment } = await segmentOn(storage, { pool: new SegmentPool(1) })
+  storage.failAt({ call: (kind, path) => kind === 'readFile' && path.endsWith('.index'), code: 'EIO' })
+  await expect(segment.open()).rejects.toMatchObject({ code: 'EIO' })
+  expect(segment.isReady).toBe(false)
+  await segment.open()
+  expect(segment.isReady).toBe(true)
+})
+
+test.each(['open', 'readFile'])(
+  'one that is exchanged while it cannot be opened is exchanged all the same (%s)',
+  async (failing) => {
+    const storage = new FaultyStorage(new MemoryStorage())
+    const { segment } = await segmentOn(storage)
+    let exchanged = Promise.resolve()
+    const call = (kind: string) => {
+      if (kind === failing) queueMicrotask(() => void (exchanged = segment.exchange()))
+      return kind === failing
+    }
+    storage.failAt({ call, code: 'EIO' })
+    await expect(segment.open()).rejects.toMatchObject({ code: 'EIO' })
+    await exchanged
+    expect(segment.isExchanged).toBe(true)
+    expect(segment.isOpen).toBe(false)
+  },
+)

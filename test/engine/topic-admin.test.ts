@@ -1,0 +1,26 @@
+/** Internal topics, whose partitions are made on first use. */
+import { expect, test } from 'vitest'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { OFFSETS_TOPIC } from '../../src/engine/internal-topics.ts'
+import { TopicAdmin } from '../../src/engine/topic-admin.ts'
+import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { openLog, rejection } from '../helpers/logs.ts'
+
+test('a partition that is not there yet is named, beside those that are', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  const log = await openLog({ storage })
+  const admin = new TopicAdmin(log['engine'])
+  const spec = { name: OFFSETS_TOPIC, partitions: 50 }
+  storage.failAt({ call: (kind, path) => kind === 'makeDirectory' && path.includes(OFFSETS_TOPIC), code: 'ENOSPC' })
+  expect(await rejection(admin.internalPartition(spec, 7))).toMatchObject({ code: 'DISK_FULL' })
+  const topic = log['engine'].topic(OFFSETS_TOPIC)
+  expect(() => topic.partition(7)).toThrow('has partitions none so far, not 7')
+  const partition = await admin.internalPartition(spec, 7)
+  await admin.internalPartition(spec, 3)
+  expect(topic.partition(7)).toBe(partition)
+  // and who asks again gets the one that is there
+  expect(await admin.internalPartition(spec, 7)).toBe(partition)
+  expect(() => topic.partition(5)).toThrow('has partitions 3, 7, not 5')
+  await log.createTopic({ name: 't', partitions: 2 })
+  expect(() => log['engine'].topic('t').partition(2)).toThrow('has partitions 0 to 1, not 2')
+})

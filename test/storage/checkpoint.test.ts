@@ -1,0 +1,37 @@
+/** The two files of the checkpoint, beside what `varve.open.checkpoint.test.ts` says of them. */
+import { expect, test } from 'vitest'
+import { CheckpointFiles } from '../../src/storage/checkpoint.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { rejection } from '../helpers/logs.ts'
+
+async function checkpointFiles() {
+  const storage = new FaultyStorage(new MemoryStorage())
+  await storage.makeDirectory('/log')
+  return { storage, files: new CheckpointFiles(storage, '/log') }
+}
+
+test('who looks again finds what another process has stored meanwhile, from the first one on', async () => {
+  const { storage, files } = await checkpointFiles()
+  const reader = new CheckpointFiles(storage, '/log')
+  expect(await reader.reload()).toEqual({ checkpoint: null, sequence: 0, damaged: [] })
+  for (const sequence of [1, 2, 3]) {
+    await files.store({ clean: sequence === 3, partitions: {} })
+    expect(await reader.reload()).toEqual({
+      checkpoint: { clean: sequence === 3, partitions: {} },
+      sequence,
+      damaged: [],
+    })
+  }
+})
+
+test('a file that cannot be closed keeps no other one open, and is told', async () => {
+  const { storage, files } = await checkpointFiles()
+  await files.store({ clean: false, partitions: {} })
+  await files.store({ clean: true, partitions: {} })
+  storage.failAt({ call: (kind, path) => kind === 'close' && path.endsWith('checkpoint-a'), code: 'EIO' })
+  expect(await rejection(files.close())).toMatchObject({ code: 'EIO' })
+  expect(storage.counts.close).toBe(2)
+  // and there is nothing left to close
+  await files.close()
+})
