@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll } from 'vitest'
 
 /** What tsx itself is made with, found from there: one copy, whichever way packages are installed. */
-const { buildSync } = createRequire(import.meta.resolve('tsx'))('esbuild') as {
+const esbuild = createRequire(import.meta.resolve('tsx'))('esbuild') as {
   buildSync(options: Record<string, unknown>): unknown
 }
 
@@ -19,7 +19,7 @@ export function bundleChild(name: string): string {
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
   const outfile = join(directory, name.replace(/\.ts$/, '.mjs'))
   const source = new URL(name, import.meta.url)
-  buildSync({
+  esbuild.buildSync({
     entryPoints: [source.pathname],
     outfile,
     bundle: true,
