@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Varve } from '../../src/index.ts'
 import { bundleChild } from '../helpers/bundled-child.ts'
 import { ExactWitness } from '../helpers/exact-witness.ts'
+import { inParallel } from '../helpers/in-parallel.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
 import { callsIn, killAt, straceFault, traceCalls, underStrace, type SystemCall } from '../helpers/strace.ts'
 
@@ -89,7 +90,7 @@ describe.skipIf(fault !== null)(
       const chosen = calls.filter((_, i) => Math.floor((i + phase) / stride) !== Math.floor((i - 1 + phase) / stride))
       const sums = { points: 0, of: calls.length, acknowledged: 0, unacknowledged: 0 }
       const byName: Record<string, number> = {}
-      await inParallel(chosen, async ({ script, call }) => {
+      await inParallel(AT_ONCE, chosen, async ({ script, call }) => {
         const root = rootFor(script)
         const { killed, trace, stderr } = await killAt(wordsFor(script, root), root, call)
         const what = `${script}, killed at ${call.name} ${call.path}, number ${call.nth}`
@@ -110,21 +111,6 @@ describe.skipIf(fault !== null)(
     }, 1_800_000)
   },
 )
-
-/** Takes all, some at a time; waits for those under way also when one has failed. */
-async function inParallel<T>(all: readonly T[], take: (one: T) => Promise<void>): Promise<void> {
-  const queue = [...all]
-  const worker = async () => {
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      await take(next).catch((error: unknown) => {
-        queue.length = 0
-        throw error
-      })
-    }
-  }
-  const ends = await Promise.allSettled(Array.from({ length: AT_ONCE }, worker))
-  for (const end of ends) if (end.status === 'rejected') throw end.reason
-}
 
 /** Opens the log, finds what was told, goes on, and opens it once more. */
 async function expectAllThere(root: string): Promise<ExactWitness> {

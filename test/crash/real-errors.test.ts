@@ -6,10 +6,12 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { Varve } from '../../src/index.ts'
 import { bundleChild } from '../helpers/bundled-child.ts'
 import { ExactWitness, type Fact } from '../helpers/exact-witness.ts'
+import { inParallel } from '../helpers/in-parallel.ts'
 import { SLOW_WINDOW } from '../helpers/slow-window.ts'
 import { straceFault, traceCalls, withInjection } from '../helpers/strace.ts'
 
 const DELAY_MS = 1_000
+const AT_ONCE = 3
 
 const fault = straceFault()
 if (fault !== null) console.warn(`no system call is made to fail: ${fault}`)
@@ -36,7 +38,7 @@ describe.skipIf(fault !== null)(`a kernel that fails${fault === null ? '' : ` ($
     const all = await traceCalls(wordsFor('errors', reference), reference)
     const syncs = all.filter(({ name }) => name === 'fsync' || name === 'fdatasync')
     const codes = new Map<string, number>()
-    for (const call of syncs) {
+    await inParallel(AT_ONCE, syncs, async (call) => {
       const root = newRoot()
       const { code, stdout, stderr } = await withInjection(wordsFor('errors', root), root, call, 'error=EIO')
       const what = `EIO at ${call.name} ${call.path}, number ${call.nth}: ${stdout}`
@@ -53,7 +55,7 @@ describe.skipIf(fault !== null)(`a kernel that fails${fault === null ? '' : ` ($
         throw error
       })
       rmSync(root, { recursive: true })
-    }
+    })
     console.log(`EIO at each of ${syncs.length} syncs: ${JSON.stringify(Object.fromEntries(codes))}`)
     expect(syncs.length).toBeGreaterThan(50)
     expect([...codes.keys()].filter((code) => code !== 'UNKNOWN_TOPIC_OR_PARTITION')).toEqual(['KAFKA_STORAGE_ERROR'])

@@ -109,13 +109,19 @@ async function end(writer: ChildProcess): Promise<void> {
 
 /** Has the kernel begin to write what is unsynced of some files, as it does when memory is short: it says so, and returns. */
 function writeBack(): void {
-  const files = readdirSync('disk', { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /\.log$|checkpoint/.test(name),
-  )
-  for (const name of files) {
+  for (const name of listing()) {
     // POSIX_FADV_DONTNEED, and nothing written
     const words = ['oflag=nocache', 'conv=notrunc,nocreat', 'count=0', 'status=none', `of=disk/${name}`]
-    if (random.chance(0.3)) spawnSync('dd', words)
+    if (/\.log$|checkpoint/.test(name) && random.chance(0.3)) spawnSync('dd', words)
+  }
+}
+
+function listing(): string[] {
+  try {
+    return readdirSync('disk', { recursive: true, encoding: 'utf8' })
+  } catch {
+    // a directory was deleted meanwhile
+    return []
   }
 }
 
@@ -134,28 +140,25 @@ function cutPower(): string {
 /** Mounts the copy, finds in it what must be there, and goes on in it. */
 async function look(told: string): Promise<void> {
   run('mount', '-o', ['loop', ...disk.copyOptions].join(), 'copy.img', 'copy')
-  try {
-    const witness = new RealDiskWitness(told)
-    const log = await Varve.open({ directory: 'copy/log' })
-    add(counts, await witness.check(log))
-    const { cutBytes, scannedBytes } = log.recovery
-    if (cutBytes > 0) counts.torn += 1
-    counts.scannedBytes += scannedBytes
-    const there = (await log.listTopics()).map(({ name }) => name).filter((name) => name in TOPICS)
-    const last: { topic: string; offset: number }[] = []
-    for (const topic of there) last.push({ topic, ...(await log.append(topic, { partition: 0, value: 'goes on' })) })
-    await log.close()
-    const again = await Varve.open({ directory: 'copy/log' })
-    const { clean, damage } = again.recovery
-    if (!clean || damage.length > 0) throw new Error(`closed in order, and then: ${JSON.stringify(again.recovery)}`)
-    for (const { topic, offset } of last) {
-      const { value } = await again.read(topic, { partition: 0, from: offset }).next()
-      if (value?.value !== 'goes on') throw new Error(`${topic} did not go on at ${offset}`)
-    }
-    await again.close()
-  } finally {
-    run('umount', 'copy')
+  const witness = new RealDiskWitness(told)
+  const log = await Varve.open({ directory: 'copy/log' })
+  add(counts, await witness.check(log))
+  const { cutBytes, scannedBytes } = log.recovery
+  if (cutBytes > 0) counts.torn += 1
+  counts.scannedBytes += scannedBytes
+  const there = (await log.listTopics()).map(({ name }) => name).filter((name) => name in TOPICS)
+  const last: { topic: string; offset: number }[] = []
+  for (const topic of there) last.push({ topic, ...(await log.append(topic, { partition: 0, value: 'goes on' })) })
+  await log.close()
+  const again = await Varve.open({ directory: 'copy/log' })
+  const { clean, damage } = again.recovery
+  if (!clean || damage.length > 0) throw new Error(`closed in order, and then: ${JSON.stringify(again.recovery)}`)
+  for (const { topic, offset } of last) {
+    const { value } = await again.read(topic, { partition: 0, from: offset }).next()
+    if (value?.value !== 'goes on') throw new Error(`${topic} did not go on at ${offset}`)
   }
+  await again.close()
+  run('umount', 'copy')
 }
 
 function add(
