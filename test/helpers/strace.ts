@@ -70,9 +70,21 @@ export async function traceCalls(words: string[], root: string): Promise<SystemC
   return calls
 }
 
-/** Runs `node <words>` with something done at one system call: `error=EIO`, `delay_enter=<us>`, ... */
-export function withInjection(words: string[], root: string, call: SystemCall, what: string): Promise<Ending> {
-  return underStrace(injecting(root, call, what), words)
+/**
+ * Runs `node <words>` with something done at one system call: `error=EIO`, `delay_enter=<us>`, ...
+ *
+ * @param told a file of which the trace shows what is written to it, and so what was told before and what after
+ */
+export function withInjection(
+  words: string[],
+  root: string,
+  call: SystemCall,
+  what: string,
+  told?: string,
+): Promise<Ending> {
+  const options = injecting(root, call, what)
+  if (told !== undefined) options.push('-e', `trace=${call.name},write`, '-P', told, '-s', '200')
+  return underStrace(options, words)
 }
 
 /**
