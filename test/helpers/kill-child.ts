@@ -4,9 +4,9 @@
  * Prints a line when the log is open, and then writes one to the file for each thing as soon as it is so. The write is
  * synchronous: a line that is there was acknowledged, and none gets lost with the process.
  *
- * "A <topic> <partition> <offset> <value>": the record was acknowledged. "+ <topic> <segmentBytes>": the topic was created.
- * "? <topic> <segmentBytes>": it is about to be changed; "= <topic> <segmentBytes>": it was changed, or found. "- <topic>": it is
- * about to be deleted; "! <topic>": it was deleted.
+ * "# <topic> ...": the topics that were found, and no others. "A <topic> <partition> <offset> <value>": the record was
+ * acknowledged. "+ <topic> <segmentBytes>": the topic was created. "? <topic> <segmentBytes>": it is about to be changed;
+ * "= <topic> <segmentBytes>": it was changed, or found. "- <topic>": it is about to be deleted; "! <topic>": it was deleted.
  */
 import { openSync, writeSync } from 'node:fs'
 import { Varve, type Flush } from '../../src/index.ts'
@@ -20,11 +20,9 @@ const acknowledgements = openSync(file, 'w')
 const tell = (...lines: string[]) => void writeSync(acknowledgements, lines.map((line) => `${line}\n`).join(''))
 const random = new SeededRandom(Number(seed))
 const log = await Varve.open({ directory, flush: JSON.parse(flush) as Flush })
-const there = new Set<string>()
-for (const { name, config } of await log.listTopics()) {
-  there.add(name)
-  tell(`= ${name} ${config.segmentBytes}`)
-}
+const found = await log.listTopics()
+const there = new Set(found.map(({ name }) => name))
+tell(['#', ...there].join(' '), ...found.map(({ name, config }) => `= ${name} ${config.segmentBytes}`))
 if (!there.has('t')) {
   await log.createTopic({ name: 't', partitions: 3, segmentBytes: 20_000, valueCodec: 'string' })
   tell('+ t 20000')

@@ -84,11 +84,11 @@ async function useDisk(cuts: number): Promise<void> {
   for (let i = 0; i < cuts; i++) {
     await pass(random.below(MAX_PAUSE_MS))
     if (random.chance(0.7)) writeBack()
-    const told = cutPower()
+    const witness = cutPower()
     // what it would do meanwhile nobody looks at; and it must go on from a pause as if there had been none
     writer.kill('SIGSTOP')
     try {
-      await look(told)
+      await look(witness)
     } catch (error) {
       console.error(`${kind} -b ${block} -o ${options}, cut ${i + 1}: ${(error as Error).message}`)
       process.exit(1)
@@ -125,22 +125,21 @@ function listing(): string[] {
   }
 }
 
-/** Copies the disk as it is at one instant; returns what was told before that. */
-function cutPower(): string {
-  const told = readFileSync('told', 'utf8')
+/** Copies the disk as it is at one instant; returns what is known of that. */
+function cutPower(): RealDiskWitness {
+  const before = readFileSync('told', 'utf8')
   run('fsfreeze', '-f', 'host')
   try {
     run('cp', '--sparse=always', 'host/disk.img', 'copy.img')
   } finally {
     run('fsfreeze', '-u', 'host')
   }
-  return told
+  return new RealDiskWitness(before, readFileSync('told', 'utf8'))
 }
 
 /** Mounts the copy, finds in it what must be there, and goes on in it. */
-async function look(told: string): Promise<void> {
+async function look(witness: RealDiskWitness): Promise<void> {
   run('mount', '-o', ['loop', ...disk.copyOptions].join(), 'copy.img', 'copy')
-  const witness = new RealDiskWitness(told)
   const log = await Varve.open({ directory: 'copy/log' })
   add(counts, await witness.check(log))
   const { cutBytes, scannedBytes } = log.recovery

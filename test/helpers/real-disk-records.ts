@@ -39,9 +39,16 @@ export class RealDiskWitness {
   private readonly topics = new Map<string, 'there' | 'deleting' | 'deleted'>()
   private committed = 0
 
-  constructor(text: string) {
-    // the last line may be half written: its end was told after the power went
-    for (const line of text.split('\n').slice(0, -1)) this.hear(line.split(' '))
+  /**
+   * @param before what was told before the power went
+   * @param meanwhile what was told until a moment after that: it may be so
+   */
+  constructor(before: string, meanwhile: string) {
+    // the last line may be half written: its end was told later
+    for (const line of before.split('\n').slice(0, -1)) this.hear(line.split(' '))
+    for (const [, name] of meanwhile.matchAll(/deleting (\w+)/g)) {
+      if (this.topics.get(name) === 'there') this.topics.set(name, 'deleting')
+    }
   }
 
   private hear([what, name, ...numbers]: string[]): void {
