@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { Varve, type Flush } from '../../src/index.ts'
+import { bundleChild } from '../helpers/bundled-child.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
 
 const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 100)
@@ -16,8 +17,7 @@ const ROUNDS_PER_DIRECTORY = 25
 const MODES: Flush[] = ['group', 'each', { ms: 5 }, 'os']
 const MAX_DELAY_MS = 150
 
-const child = new URL('../helpers/group-kill-child.ts', import.meta.url).pathname
-const tsx = import.meta.resolve('tsx')
+const child = bundleChild('group-kill-child.ts')
 
 /** What is known of one directory: places as "<partition> <offset>". */
 class Witness {
@@ -62,7 +62,7 @@ class Witness {
 
 async function workAndKill(directory: string, flush: Flush, seed: number, delayMs: number, witness: Witness) {
   const file = `${directory}.told`
-  const words = ['--import', tsx, child, directory, JSON.stringify(flush), String(seed), file]
+  const words = [child, directory, JSON.stringify(flush), String(seed), file]
   const running = spawn(process.execPath, words)
   let failure = ''
   running.stderr.setEncoding('utf8').on('data', (text: string) => (failure += text))

@@ -1,6 +1,6 @@
 /**
  * A process that appends to a log and consumes it with a group of three until it is killed:
- * `node --import tsx group-kill-child.ts <directory> <flush> <seed> <file>`.
+ * `node group-kill-child.mjs <directory> <flush> <seed> <file>`, bundled.
  *
  * Writes to the file, past every buffer of this process, one line for each thing that is so: "C <partition> <offset>" for
  * what the group has committed when the log is open, "A <partition> <offset>" for each acknowledged append and
