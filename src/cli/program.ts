@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { registerAppend } from './append.ts'
+import { registerBackup } from './backup.ts'
 import { registerBench } from './bench.ts'
 import { registerDump } from './dump.ts'
 import { registerGroupDelete } from './group-delete.ts'
@@ -81,6 +82,7 @@ export function createProgram(): Command {
   registerReplay(program)
   registerDump(program)
   registerVerify(program)
+  registerBackup(program)
   registerBench(program)
   return program
 }

@@ -232,6 +232,7 @@ export class TopicAdmin {
         await partition.close(deleted)
         await partition.log.close()
       }
+      await engine.backups.holds.letGo(topic.partitions)
       await removeTopicDirectories(engine.storage, engine.directory, topic.record)
       await engine.checkpointer.tryToStore()
     })

@@ -103,16 +103,25 @@ export class SegmentIndexes {
     return true
   }
 
-  /** Builds the indexes of a log from its batches alone. */
-  async build(log: StorageFile, sizeBytes: () => number): Promise<void> {
-    await this.addAll(log, 0, sizeBytes)
+  /**
+   * Builds the indexes of a log from its batches alone.
+   *
+   * @param endOffset all its batches end before it, or null where that is not known
+   */
+  async build(log: StorageFile, sizeBytes: () => number, endOffset: number | null = null): Promise<void> {
+    await this.addAll(log, 0, sizeBytes, endOffset)
   }
 
   /**
    * @param start     0, or where the batch of the last entry begins
    * @param sizeBytes may grow meanwhile: all that is there at the end is indexed
    */
-  private async addAll(log: StorageFile, start: number, sizeBytes: () => number): Promise<void> {
+  private async addAll(
+    log: StorageFile,
+    start: number,
+    sizeBytes: () => number,
+    endOffset: number | null = null,
+  ): Promise<void> {
     let isKnown = start > 0
     const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
       if (isCertain) this.add(offset, header.maxTimestamp, position, header.sizeBytes)
@@ -134,6 +143,6 @@ export class SegmentIndexes {
       const next = end.fault === null ? null : await findNextBatch(log, end.position + 1, size, this.baseOffset)
       position = next?.position ?? size
     }
-    sieve.end()
+    sieve.end(endOffset)
   }
 }
