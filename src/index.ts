@@ -31,6 +31,13 @@ export {
   type VerifyProgress,
   type VerifyReport,
 } from './inspect/verify-directory.ts'
+export {
+  repairDirectory,
+  type RepairOptions,
+  type RepairReport,
+  type RepairedPartition,
+} from './inspect/repair-directory.ts'
+export type { LostRange } from './inspect/repair-partition.ts'
 export type { VerifiedPartition } from './inspect/verify-partition.ts'
 export type { Clock, Random } from './environment.ts'
 export { VarveError, type ErrorCode, type ErrorDetails } from './errors.ts'

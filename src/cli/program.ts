@@ -9,6 +9,7 @@ import { registerGroupDescribe } from './group-describe.ts'
 import { registerGroupList } from './group-list.ts'
 import { registerGroupReset } from './group-reset.ts'
 import { registerRead } from './read.ts'
+import { registerRepair } from './repair.ts'
 import { registerReplay } from './replay.ts'
 import { registerTopicAdopt } from './topic-adopt.ts'
 import { registerTopicAlter } from './topic-alter.ts'
@@ -83,6 +84,7 @@ export function createProgram(): Command {
   registerDump(program)
   registerVerify(program)
   registerBackup(program)
+  registerRepair(program)
   registerBench(program)
   return program
 }

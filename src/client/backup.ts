@@ -1,7 +1,6 @@
 import type { CopiedPartition } from '../engine/backup.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
-import { INCOMPLETE_FILE } from '../engine/prepare-directory.ts'
 import { storageError } from '../errors.ts'
 import { checkOptions, path as pathCheck, show, type Check } from '../options.ts'
 import type { Damage } from '../storage/recovery.ts'
@@ -86,8 +85,7 @@ async function fill(
   })
   engine.throwIfClosed()
   await target.complete()
-  const marker = `${target.path}/${INCOMPLETE_FILE}`
-  const found = damage.filter(({ path }) => path !== marker)
+  const found = damage.filter(({ path }) => path !== target.marker)
   return {
     partitions,
     damage: found.map((one) => ({ ...one, path: target.directory + one.path.slice(target.path.length) })),

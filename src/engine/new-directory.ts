@@ -33,6 +33,11 @@ export class NewDirectory {
     private readonly lock: DirectoryLock,
   ) {}
 
+  /** The file that says that it is not complete. */
+  get marker(): string {
+    return `${this.path}/${INCOMPLETE_FILE}`
+  }
+
   /**
    * Begins one; what an interrupted one has left is removed.
    *

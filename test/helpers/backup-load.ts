@@ -11,7 +11,7 @@ import { DIRECTORY, recordsOf } from './logs.ts'
 import { SeededRandom } from './seeded-random.ts'
 
 export const COPY = '/backups/copy'
-const GROUP = 'billing'
+export const GROUP = 'billing'
 /** With the number of partitions. */
 const TOPICS = { orders: 2, windowed: 1, fast: 1 }
 type Name = keyof typeof TOPICS
@@ -135,6 +135,10 @@ export class LoadedLog {
       const done = await this.log.resetOffsets(GROUP, { to: 'latest', topics: [name], dryRun: false })
       for (const { partition, to } of done) this.committed.set(`${name}-${partition}`, to)
     }
+  }
+
+  commitAll(): Promise<void> {
+    return this.commit()
   }
 
   private async deleteRecords(): Promise<void> {
