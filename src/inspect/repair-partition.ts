@@ -122,7 +122,7 @@ async function planFiles(
   })
   const files: SalvageFile[] = used.map(({ baseOffset, path, sizeBytes }) => {
     const next = used.find((other) => other.baseOffset > baseOffset)?.baseOffset ?? null
-    return { path, baseOffset, sizeBytes, recordedBytes: null, endOffset: next }
+    return { path, baseOffset, sizeBytes, recordedBytes: null, endOffset: next, mayEndEarly: true }
   })
   if (checkpoint === null) return { files, lost }
   const { segments, durableSegment, durableOffset, logStartOffset, durablePosition } = checkpoint
@@ -133,6 +133,7 @@ async function planFiles(
     if (file !== undefined && isSettled) {
       file.recordedBytes = baseOffset === durableSegment ? durablePosition : sizeBytes
       file.endOffset = Math.max(end, baseOffset)
+      file.mayEndEarly = beginsWithEpoch(checkpoint, i + 1)
     } else if (file === undefined && baseOffset <= durableSegment && end > Math.max(baseOffset, logStartOffset)) {
       const path = `${directory}/${segmentFileName(baseOffset, '.log')}`
       lost.push({ path, position: 0, reason: 'file is missing', offset: baseOffset, nextOffset: end, bytes: 0 })
@@ -141,6 +142,14 @@ async function planFiles(
   const isOld = ({ baseOffset, endOffset }: SalvageFile) =>
     baseOffset < durableSegment && endOffset !== null && endOffset <= logStartOffset
   return { files: files.filter((file) => !isOld(file)), lost }
+}
+
+/** Whether the next segment that holds anything holds the beginning of an epoch. */
+function beginsWithEpoch({ segments, epochs }: PartitionCheckpoint, from: number): boolean {
+  const next = segments.findIndex(([, sizeBytes], i) => i >= from && sizeBytes > 0)
+  if (next < 0) return true
+  const [start, end] = [segments[next][0], segments[next + 1]?.[0] ?? Infinity]
+  return epochs.some(({ startOffset }) => startOffset >= start && startOffset < end)
 }
 
 async function sizeOf(storage: Storage, path: string): Promise<number> {

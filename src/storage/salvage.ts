@@ -14,6 +14,8 @@ export interface SalvageFile {
   recordedBytes: number | null
   /** The offset after its last batch, or null where that is not known. */
   endOffset: number | null
+  /** Offsets may have been skipped behind its last batch, and segments that stay empty begun there. */
+  mayEndEarly: boolean
 }
 
 /** What is known of a log beside its batches. */
@@ -203,7 +205,7 @@ function exit({ file, position, sizeBytes, lastOffset }: BatchRun, known: Salvag
   const { endOffset } = file
   const isLast = file.recordedBytes === file.sizeBytes && position + sizeBytes === file.sizeBytes
   if (!isLast || endOffset === null || lastOffset + 1 === endOffset) return 0
-  return mayFollowGap(known, endOffset, false) ? 0 : WEIGHT.gap
+  return file.mayEndEarly || known.sparse ? 0 : WEIGHT.gap
 }
 
 function mayFollowGap({ epochs, sparse }: SalvageKnowledge, offset: number, isNewEpoch: boolean): boolean {
