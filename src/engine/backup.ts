@@ -81,7 +81,6 @@ export class Backups {
         })
         await cut.release()
       })
-      await engine.storage.syncDirectory(path)
     } finally {
       for (const { release } of cuts) await release()
     }

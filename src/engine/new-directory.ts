@@ -68,7 +68,7 @@ export class NewDirectory {
     await refuseFull(storage, trimmed(directory))
   }
 
-  /** Writes what makes the directory a log that was closed in order. Everything else in it is durable. */
+  /** Writes what makes the directory a log that was closed in order, and makes all names in it durable. */
   async writeCheckpoint(partitions: { [key: string]: PartitionCheckpoint }): Promise<void> {
     const { storage, path } = this
     const files = new CheckpointFiles(storage, path)

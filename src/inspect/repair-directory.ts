@@ -250,7 +250,6 @@ class Repair {
           await writePartitionMetadata(storage, path, record.topicId)
         }
       }
-      await storage.syncDirectory(target.path)
       await target.writeCheckpoint(checkpoints)
       await this.check(target)
       await target.complete()
