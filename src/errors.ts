@@ -41,6 +41,7 @@ const TABLE = {
   QUEUE_FULL: { number: -1, retriable: true },
   UNEXPECTED_OFFSET: { number: -1, retriable: false },
   NOT_A_DIRECTORY: { number: -1, retriable: false },
+  DIRECTORY_NOT_EMPTY: { number: -1, retriable: false },
   PERMISSION_DENIED: { number: -1, retriable: false },
   UNSUPPORTED_FORMAT: { number: -1, retriable: false },
   HANDLER_FAILED: { number: -1, retriable: false },

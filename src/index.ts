@@ -1,4 +1,5 @@
 export type { TopicDescription } from './client/topic-description.ts'
+export type { BackupOptions, BackupProgress, BackupResult } from './client/backup.ts'
 export { Varve } from './client/varve.ts'
 export { Consumer, type Committable, type CommitPosition, type ConsumerHealth } from './client/consumer.ts'
 export type { CloseOptions, ConsumerOptions, PartitionsListener, RunOptions } from './client/consumer-options.ts'
@@ -11,6 +12,7 @@ export type { ConsumerRecord } from './codec/record.ts'
 export type { RecordBatch } from './codec/stored-batch.ts'
 export type { ValueCodec } from './codec/value-codec.ts'
 export type { AppendResult } from './engine/append-chunk.ts'
+export type { CopiedPartition } from './engine/backup.ts'
 export type { CompactionResult } from './engine/cleaner.ts'
 export type { Flush, FlushWindow } from './engine/flush.ts'
 export type { UnknownDirectory } from './engine/layout.ts'
@@ -29,6 +31,13 @@ export {
   type VerifyProgress,
   type VerifyReport,
 } from './inspect/verify-directory.ts'
+export {
+  repairDirectory,
+  type RepairOptions,
+  type RepairReport,
+  type RepairedPartition,
+} from './inspect/repair-directory.ts'
+export type { LostRange } from './inspect/repair-partition.ts'
 export type { VerifiedPartition } from './inspect/verify-partition.ts'
 export type { Clock, Random } from './environment.ts'
 export { VarveError, type ErrorCode, type ErrorDetails } from './errors.ts'

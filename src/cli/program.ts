@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { registerAppend } from './append.ts'
+import { registerBackup } from './backup.ts'
 import { registerBench } from './bench.ts'
 import { registerDump } from './dump.ts'
 import { registerGroupDelete } from './group-delete.ts'
@@ -8,6 +9,7 @@ import { registerGroupDescribe } from './group-describe.ts'
 import { registerGroupList } from './group-list.ts'
 import { registerGroupReset } from './group-reset.ts'
 import { registerRead } from './read.ts'
+import { registerRepair } from './repair.ts'
 import { registerReplay } from './replay.ts'
 import { registerTopicAdopt } from './topic-adopt.ts'
 import { registerTopicAlter } from './topic-alter.ts'
@@ -81,6 +83,8 @@ export function createProgram(): Command {
   registerReplay(program)
   registerDump(program)
   registerVerify(program)
+  registerBackup(program)
+  registerRepair(program)
   registerBench(program)
   return program
 }

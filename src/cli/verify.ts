@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { verifyDirectory, type VerifyReport } from '../inspect/verify-directory.ts'
-import type { Damage } from '../storage/recovery.ts'
 import { directoryOption, jsonOption } from './arguments.ts'
+import { printDamage } from './damage-table.ts'
 import { ExitCode } from './exit.ts'
 import { requireDirectory } from './log-access.ts'
 import { output, say } from './output.ts'
@@ -60,7 +60,7 @@ function printReport({ directory, ok, damage, warnings, partitions, checkedBytes
     printTable(partitionColumns, partitions)
     void output.line('')
   }
-  if (damage.length > 0) printTable(damageColumns, damage)
+  if (damage.length > 0) printDamage(damage)
   for (const { path, reason } of warnings) say(`varve: note: '${path}': ${reason}`)
   const records = partitions.reduce((total, partition) => total + partition.records, 0)
   const read = `${countOf(records, 'record')}, ${formatBytes(checkedBytes)} read in ${formatSeconds(ms / 1000)}`
@@ -82,11 +82,4 @@ const partitionColumns: Column<VerifiedPartition>[] = [
   countColumn('batches', ({ batches }) => batches),
   countColumn('segments', ({ segments }) => segments),
   bytesColumn('size', ({ sizeBytes }) => sizeBytes),
-]
-
-const damageColumns: Column<Damage>[] = [
-  textColumn('damaged file', ({ path }) => path),
-  countColumn('at byte', ({ position }) => position),
-  textColumn('offsets lost', ({ offset, nextOffset }) => (nextOffset > offset ? `${offset}-${nextOffset - 1}` : '-')),
-  textColumn('what is wrong', ({ reason }) => reason),
 ]

@@ -11,10 +11,12 @@ import { TopicAdmin, type AdoptTopicOptions, type CreateTopicOptions } from '../
 import type { TopicConfig } from '../engine/topic-config.ts'
 import type { AppendOptions, Topic } from '../engine/topic.ts'
 import { VarveError } from '../errors.ts'
-import { checkOptions, groupId, integer, notInRange, show } from '../options.ts'
+import { checkOptions, integer, notInRange, show } from '../options.ts'
 import type { TopicPartition } from '../group/assignors/assignor.ts'
 import { GroupCoordinator } from '../group/coordinator.ts'
+import { backUp, type BackupOptions, type BackupResult } from './backup.ts'
 import { BatchReader } from './batch-reader.ts'
+import { checkGroupId, checkName, isNamed } from './call-checks.ts'
 import { consumerSettings, type ConsumerOptions } from './consumer-options.ts'
 import { Consumer } from './consumer.ts'
 import { GroupAdmin, type GroupDescription, type GroupListing, type PartitionLag } from './group-admin.ts'
@@ -328,6 +330,21 @@ export class Varve implements AsyncDisposable {
   }
 
   /**
+   * Copies the log to a directory that is not there yet, or empty, while it is written and read: what every partition held
+   * at one moment, durable and checked, which opens as a log that was closed in order. Until it is complete it is called
+   * `<directory>.partial`. Backups run one at a time; `close` ends one with CLOSED.
+   *
+   * What is damaged is copied as it is, and told in `damage` of the result.
+   *
+   * @throws TypeError or RangeError for a directory that is none, or inside the log's
+   * @throws VarveError DIRECTORY_NOT_EMPTY, NOT_A_DIRECTORY, LOCKED (a backup goes there already), DISK_FULL,
+   *         PERMISSION_DENIED, KAFKA_STORAGE_ERROR, READ_ONLY, CLOSED: the log goes on, and nothing is left of the copy
+   */
+  async backup(directory: string, options: BackupOptions = {}): Promise<BackupResult> {
+    return backUp(this.engine, directory, options)
+  }
+
+  /**
    * Closes the consumers, finishes what was handed in, makes it durable, and gives the directory back. Afterwards every
    * call fails with CLOSED; readers that follow end with CLOSED. Closing twice is fine.
    *
@@ -372,18 +389,4 @@ export class Varve implements AsyncDisposable {
       options,
     )
   }
-}
-
-function checkGroupId(call: string, id: unknown): void {
-  const fault = groupId(id)
-  if (fault !== null) throw new TypeError(`${call}: the group's id ${fault}, not ${show(id)}`)
-}
-
-/** Whether there is a name that could be one: whatever else is wrong is for others to say. */
-function isNamed(options: unknown): options is { name: string } {
-  return typeof (options as { name?: unknown } | null)?.name === 'string'
-}
-
-function checkName(call: string, name: unknown): void {
-  if (typeof name !== 'string') throw new TypeError(`${call}: the topic's name must be a string, not ${show(name)}`)
 }

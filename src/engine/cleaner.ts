@@ -1,6 +1,7 @@
 import type { Clock } from '../environment.ts'
 import { wrapSystemError } from '../errors.ts'
 import { LogCompaction, planCompaction, type CompactionFigures } from '../storage/log-compaction.ts'
+import type { FileHolds } from './file-holds.ts'
 import type { Partition } from './partition.ts'
 import type { Topic } from './topic.ts'
 
@@ -16,6 +17,7 @@ interface CleanerContext {
   clock: Clock
   /** Makes everything that is true now durable. */
   store: () => Promise<void>
+  holds: FileHolds
   /** Memory for the keys of one partition. */
   bufferBytes: number
 }
@@ -127,7 +129,7 @@ export class Cleaner {
   }
 
   private async compactLog({ config, name }: Topic, job: Job): Promise<CompactionResult | null> {
-    const { bufferBytes, clock, store } = this.context
+    const { bufferBytes, clock, store, holds } = this.context
     const started = clock.monotonicMs()
     const { log, writer, partition } = job.partition
     // only what is durable is compacted, and goes by what is durable: a sealed segment may not be, under 'os'
@@ -138,6 +140,7 @@ export class Cleaner {
       store,
       isCancelled: () => job.isCancelled,
       inWriteLoop: (action) => writer.runTask(action),
+      exchanging: (action) => holds.exchange(job.partition, action),
     }).run()
     if (job.isCancelled) return null
     return { topic: name, partition, ...figures, ms: clock.monotonicMs() - started }

@@ -4,6 +4,19 @@ import { CATALOG_TOPIC } from './catalog.ts'
 /** Kafka's topic of committed offsets and of what is kept of consumer groups. */
 export const OFFSETS_TOPIC = '__consumer_offsets'
 
+/** Partitions of `__consumer_offsets`. Kafka: offsets.topic.num.partitions. */
+export const OFFSETS_PARTITIONS = 50
+
+/** What `__consumer_offsets` is made with. */
+export const OFFSETS_SPEC = {
+  name: OFFSETS_TOPIC,
+  partitions: OFFSETS_PARTITIONS,
+  cleanupPolicy: 'compact',
+  segmentBytes: 16 * 1024 * 1024,
+  valueCodec: 'bytes',
+  partitioner: 'murmur2',
+} as const
+
 const INTERNAL: readonly string[] = [CATALOG_TOPIC, OFFSETS_TOPIC]
 
 /** Whether a topic holds the log's own state: it can be read, and only the log itself changes it. */

@@ -6,6 +6,7 @@ import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from
 import { nodeStorage } from '../storage/node-storage.ts'
 import type { Damage } from '../storage/recovery.ts'
 import type { DirectoryLock, Storage } from '../storage/storage.ts'
+import { Backups } from './backup.ts'
 import { retryBesideWriter } from './beside-writer.ts'
 import { mapBounded } from './bounded-map.ts'
 import { Catalog, CATALOG_TOPIC } from './catalog.ts'
@@ -19,7 +20,7 @@ import { PendingBytes } from './pending-bytes.ts'
 import { prepareDirectory } from './prepare-directory.ts'
 import { topicDefaults } from './topic-config.ts'
 import { completeDeletions } from './topic-deletion.ts'
-import { partitionNumbers, Topic, type TopicRecord } from './topic.ts'
+import { partitionKey, partitionNumbers, Topic, type TopicRecord } from './topic.ts'
 
 const CATALOG_KEY = `${CATALOG_TOPIC}/0`
 const OPEN_AT_ONCE = 32
@@ -36,6 +37,7 @@ export class LogEngine {
 
   readonly opener: PartitionOpener
   readonly maintenance: Maintenance
+  readonly backups = new Backups(this)
   private catalogPartition!: Partition
   private closing: Promise<void> | null = null
   private cleanlyClosed = false
@@ -360,6 +362,7 @@ export class LogEngine {
     const attempt = (action: Promise<unknown>) => action.catch((error: unknown) => void failures.push(error))
     const closed = this.closedError()
     this.pending.refuseAll(closed)
+    await this.backups.idle()
     await this.maintenance.stop()
     await this.changes
     const partitions = [...this.partitions()]
@@ -384,10 +387,6 @@ export class LogEngine {
     if (this.lock !== null) await attempt(this.lock.release())
     if (failures.length > 0) throw storageError(failures[0], `close '${this.directory}'`, { path: this.directory })
   }
-}
-
-function partitionKey({ topicId }: TopicRecord, partition: number): string {
-  return `${topicId}/${partition}`
 }
 
 function damageOf(path: string, reason: string, nextOffset: number): Damage {

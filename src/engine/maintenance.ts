@@ -2,6 +2,7 @@ import type { Clock } from '../environment.ts'
 import { VarveError } from '../errors.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import { Cleaner, type CompactionResult } from './cleaner.ts'
+import type { FileHolds } from './file-holds.ts'
 import type { Partition } from './partition.ts'
 import { retentionStart } from './retention.ts'
 import { isCompacted, isRetained } from './topic-config.ts'
@@ -16,6 +17,7 @@ export interface MaintainedLog {
   readonly topics: ReadonlyMap<string, Topic>
   readonly clock: Clock
   readonly checkpointer: Checkpointer
+  readonly backups: { readonly holds: FileHolds }
   readonly isClosing: boolean
   throwIfNotWritable(): void
   moveLogStart(partition: Partition, choose: () => Promise<number | null>): Promise<void>
@@ -38,7 +40,7 @@ export class Maintenance {
   ) {
     const { compactionBufferBytes: bufferBytes = COMPACTION_BUFFER_BYTES } = options
     const store = () => log.checkpointer.store()
-    this.cleaner = new Cleaner({ clock: log.clock, store, bufferBytes })
+    this.cleaner = new Cleaner({ clock: log.clock, store, holds: log.backups.holds, bufferBytes })
   }
 
   /** Begins to look after the log. */

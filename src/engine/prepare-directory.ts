@@ -1,21 +1,24 @@
 import { dirname } from 'node:path'
 import { systemErrorCode, VarveError } from '../errors.ts'
 import { CHECKPOINT_FILES } from '../storage/checkpoint.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { DirectoryEntry, Storage } from '../storage/storage.ts'
+
+/** In a directory that is not what it is to be yet: see `NewDirectory`. */
+export const INCOMPLETE_FILE = '.incomplete'
 
 /** Makes sure that the directory is there, and that it survives a power cut where it had to be created. */
 export async function prepareDirectory(storage: Storage, directory: string, readOnly: boolean): Promise<void> {
   const details = { path: directory }
   try {
     if (readOnly) {
-      await useDirectory(directory, () => listExisting(storage, directory))
+      await useDirectory(directory, async () => refuseIncomplete(directory, await listExisting(storage, directory)))
       return
     }
     await useDirectory(directory, () => storage.makeDirectory(directory))
     // without a checkpoint it is new, or whoever made it was stopped before its name was durable
-    const isNew = !(await storage.list(directory)).some(({ name }) =>
-      (CHECKPOINT_FILES as readonly string[]).includes(name),
-    )
+    const entries = await storage.list(directory)
+    refuseIncomplete(directory, entries)
+    const isNew = !entries.some(({ name }) => (CHECKPOINT_FILES as readonly string[]).includes(name))
     if (isNew) await syncParents(storage, directory)
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOTDIR') throw error
@@ -24,10 +27,17 @@ export async function prepareDirectory(storage: Storage, directory: string, read
   }
 }
 
+/** What a backup or a repair has not completed has the looks of a log, and is none. */
+function refuseIncomplete(path: string, entries: readonly DirectoryEntry[]): void {
+  if (!entries.some(({ name }) => name === INCOMPLETE_FILE)) return
+  const message = `'${path}' is a copy that was not completed: make it again, which takes this one away`
+  throw new VarveError('UNSUPPORTED_FORMAT', message, { details: { path } })
+}
+
 /** A log that is only read must be there. */
-async function listExisting(storage: Storage, directory: string): Promise<void> {
+async function listExisting(storage: Storage, directory: string): Promise<DirectoryEntry[]> {
   try {
-    await storage.list(directory)
+    return await storage.list(directory)
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOENT') throw error
     const message = `there is no log in '${directory}': open it without readOnly to start one`
@@ -57,7 +67,7 @@ async function useDirectory(directory: string, action: () => Promise<unknown>): 
 }
 
 /** Makes the names of a directory and of those above it durable, as far up as this user may. */
-async function syncParents(storage: Storage, directory: string): Promise<void> {
+export async function syncParents(storage: Storage, directory: string): Promise<void> {
   for (let path = directory; dirname(path) !== path; path = dirname(path)) {
     try {
       await storage.syncDirectory(dirname(path))

@@ -232,6 +232,7 @@ export class TopicAdmin {
       await engine.maintenance.leaveAlone(topic.partitions)
       for (const partition of topic.partitions) await partition.close(deleted)
       await closeLogs(topic.partitions)
+      await engine.backups.holds.letGo(topic.partitions)
       await removeTopicDirectories(engine.storage, engine.directory, topic.record)
       await engine.checkpointer.tryToStore()
     })

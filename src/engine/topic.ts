@@ -43,6 +43,11 @@ export function partitionNumbers({ partitions, made }: TopicRecord): readonly nu
   return made ?? Array.from({ length: partitions }, (_, partition) => partition)
 }
 
+/** Of a partition, in the checkpoint. */
+export function partitionKey({ topicId }: Pick<TopicRecord, 'topicId'>, partition: number): string {
+  return `${topicId}/${partition}`
+}
+
 /** The parts of a topic's configuration that are code: not stored, given at each open. */
 export interface TopicFunctions {
   valueCodec?: ValueCodec

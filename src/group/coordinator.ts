@@ -1,25 +1,16 @@
 import { isDamage, VarveError, type ErrorCode } from '../errors.ts'
 import { definedOf } from '../options.ts'
-import { OFFSETS_TOPIC } from '../engine/internal-topics.ts'
+import { OFFSETS_SPEC, OFFSETS_TOPIC } from '../engine/internal-topics.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import type { GroupOptions } from '../engine/open-options.ts'
-import { TopicAdmin, type CreateTopicOptions } from '../engine/topic-admin.ts'
+import { TopicAdmin } from '../engine/topic-admin.ts'
 import type { TopicPartition } from './assignors/assignor.ts'
 import { committedPartitions, GroupLog, type GroupImage } from './group-log.ts'
 import type { JoinRequest, JoinResponse, LeaveResponse, MemberClaim, SyncRequest, SyncResponse } from './group.ts'
 import { LiveGroup } from './live-group.ts'
-import { OFFSETS_PARTITIONS, offsetsPartitionFor } from './offsets-partition.ts'
+import { offsetsPartitionFor } from './offsets-partition.ts'
 
 /** Small segments, because what they hold is soon superseded, and read whole when a group is first used. */
-const OFFSETS_SPEC: CreateTopicOptions = {
-  name: OFFSETS_TOPIC,
-  partitions: OFFSETS_PARTITIONS,
-  cleanupPolicy: 'compact',
-  segmentBytes: 16 * 1024 * 1024,
-  valueCodec: 'bytes',
-  partitioner: 'murmur2',
-}
-
 const DEFAULTS: Required<GroupOptions> = {
   initialRebalanceDelayMs: 0,
   minSessionTimeoutMs: 6_000,

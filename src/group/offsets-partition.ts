@@ -1,5 +1,4 @@
-/** Partitions of `__consumer_offsets`. Kafka: offsets.topic.num.partitions. */
-export const OFFSETS_PARTITIONS = 50
+import { OFFSETS_PARTITIONS } from '../engine/internal-topics.ts'
 
 /**
  * The partition of `__consumer_offsets` that holds a group.

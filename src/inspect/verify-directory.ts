@@ -9,6 +9,7 @@ import type { Damage } from '../storage/recovery.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { VerifyWarning } from './verify-plan.ts'
 import { deletedTopicId, parseDirectoryName, SAVED_DIRECTORY } from '../engine/layout.ts'
+import { INCOMPLETE_FILE } from '../engine/prepare-directory.ts'
 import { holdsLog, verifyPartition, type PartitionFindings, type VerifiedPartition } from './verify-partition.ts'
 import { Root } from './verify-root.ts'
 
@@ -159,7 +160,11 @@ class DirectoryCheck {
 
   private checkFile(name: string): void {
     const own: readonly string[] = [LOCK_FILE, ...CHECKPOINT_FILES, ...Object.values(KAFKA_OFFSET_FILES)]
-    if (!own.includes(name) && !KAFKA_ROOT_FILES.has(name)) this.warn(name, 'unknown file')
+    if (name === INCOMPLETE_FILE) {
+      const path = `${this.directory}/${name}`
+      const reason = 'the directory is a copy that was not completed: make it again'
+      this.damage.push({ path, position: 0, reason, offset: 0, nextOffset: 0 })
+    } else if (!own.includes(name) && !KAFKA_ROOT_FILES.has(name)) this.warn(name, 'unknown file')
   }
 
   private async checkDirectory(name: string): Promise<void> {

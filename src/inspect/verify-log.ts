@@ -76,6 +76,8 @@ class LogCheck {
   /** Batches may be missing by right, so only an overlap is damage. */
   private readonly allowsGaps: boolean
   private suspect: Suspect | null = null
+  /** Offsets that no segment holds, unless they were skipped: then the next batch begins an epoch. */
+  private gap: Damage | null = null
   private isTorn = false
 
   private plan!: SegmentPlan
@@ -110,6 +112,7 @@ class LogCheck {
       else if (plan.isMissing) this.expected = Math.max(this.expected, plan.endOffset ?? 0)
       else await this.checkSegment()
     }
+    this.judgeGap(null)
     // offsets that were skipped after an unclean stop count, although no batch stands for them yet
     const skipped = clean ? (checkpoint?.reservedOffset ?? 0) : 0
     found.logEndOffset = Math.max(this.expected, found.logStartOffset, skipped)
@@ -166,10 +169,11 @@ class LogCheck {
     const falls = endOffset !== null && this.expected < endOffset
     const isShort = size < plan.leastBytes
     const isGap = falls && !this.allowsGaps && !this.epochs.some((epoch) => epoch.startOffset === endOffset)
-    if (readsToEnd && (isShort || isGap)) {
-      const reason = isShort ? 'file is too short' : 'offsets are missing after this'
-      this.damage(end, reason, this.expected, Math.max(this.expected, endOffset ?? 0))
-    }
+    const nextOffset = Math.max(this.expected, endOffset ?? 0)
+    if (readsToEnd && isShort) this.damage(end, 'file is too short', this.expected, nextOffset)
+    else if (readsToEnd && isGap && this.gap === null)
+      this.gap = this.damageAt(end, 'offsets are missing after this', this.expected, nextOffset)
+    else if (readsToEnd && isGap) this.gap!.nextOffset = nextOffset
     if (falls) this.expected = endOffset
     if (plan.sizeBytes === null || size <= plan.sizeBytes) return
     this.damage(plan.sizeBytes, `${size - plan.sizeBytes} bytes do not belong to it`, this.expected, this.expected)
@@ -256,6 +260,7 @@ class LogCheck {
   }
 
   private accept(header: BatchHeader, position: number, bytes: Buffer | null, at: number): void {
+    this.judgeGap(header)
     this.checkEpoch(header, position)
     this.offsetIndex.batch(header, position)
     this.timeIndex.batch(header, position)
@@ -264,6 +269,18 @@ class LogCheck {
     this.expected = header.lastOffset + 1
     const fault = bytes === null ? null : (this.request.onBatch?.(header, bytes, at) ?? null)
     if (fault !== null) this.damage(position, fault, header.baseOffset, this.expected)
+  }
+
+  /** A segment that was begun behind records that a power cut took stays empty: what counts is the next batch. */
+  private judgeGap(next: BatchHeader | null): void {
+    const { gap } = this
+    if (gap === null) return
+    this.gap = null
+    const isMissing =
+      next === null
+        ? gap.offset < this.request.checkpoint!.durableOffset
+        : !this.startsEpoch(next) && next.leaderEpoch <= this.lastEpoch
+    if (isMissing) this.found.damage.push(gap)
   }
 
   private get lastEpoch(): number {
@@ -320,7 +337,11 @@ class LogCheck {
   }
 
   private damage(position: number, reason: string, offset: number, nextOffset: number): void {
-    this.found.damage.push({ path: this.path, position, reason, offset, nextOffset })
+    this.found.damage.push(this.damageAt(position, reason, offset, nextOffset))
+  }
+
+  private damageAt(position: number, reason: string, offset: number, nextOffset: number): Damage {
+    return { path: this.path, position, reason, offset, nextOffset }
   }
 
   private warn(reason: string): void {

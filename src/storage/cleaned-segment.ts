@@ -142,8 +142,8 @@ export class CleanedSegment {
     const { offsets, times } = this.indexes
     await this.writeIndex('.index', offsets.entries.unwritten())
     await this.writeIndex('.timeindex', times.entries.unwritten())
-    offsets.entries.written(offsets.count, { durably: true })
-    times.entries.written(times.count, { durably: true })
+    offsets.entries.written(offsets.count)
+    times.entries.written(times.count)
     const { storage, directory } = this.context
     for (const suffix of SEGMENT_SUFFIXES)
       await storage.rename(this.pathOf(suffix, '.cleaned'), this.pathOf(suffix, '.swap'))

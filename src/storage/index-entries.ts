@@ -49,10 +49,15 @@ export class IndexEntries {
   }
 
   /** The file holds the first `count` entries now, and nothing else. */
-  written(count: number, options: { durably: boolean }): void {
+  written(count: number): void {
     this.writtenCount = count
     this.isFileRight = true
-    this.isFileDurable = options.durably
+    this.isFileDurable = false
+  }
+
+  /** What was written survives a power cut, unless it was taken back meanwhile. */
+  synced(): void {
+    this.isFileDurable = this.isFileRight
   }
 
   /** Nobody knows what the file holds: a sync of it has failed. */

@@ -118,15 +118,16 @@ export class HeaderSieve {
   }
 
   push(header: BatchHeader, position: number): void {
-    this.decide(header)
+    this.decide(header.baseOffset)
     this.held = { header, position }
   }
 
-  end(): void {
-    this.decide(null)
+  /** @param nextOffset where what comes after the segment begins at the earliest, or null where that is not known */
+  end(nextOffset: number | null): void {
+    this.decide(nextOffset)
   }
 
-  private decide(follower: BatchHeader | null): void {
+  private decide(nextOffset: number | null): void {
     if (this.held === null) return
     const { header, position } = this.held
     const { baseOffset, lastOffset, recordCount, leaderEpoch } = header
@@ -134,13 +135,13 @@ export class HeaderSieve {
     const isWhole = lastOffset - baseOffset + 1 === recordCount
     // between its neighbors there is room for nothing but the truth; the last one has to speak for itself
     const fits =
-      follower === null
+      nextOffset === null
         ? this.isSparse || (isWhole && (!hasGap || leaderEpoch > this.epoch))
-        : lastOffset < follower.baseOffset
+        : lastOffset < nextOffset
     const isInRange = baseOffset >= this.expected && lastOffset - this.baseOffset <= INT32_MAX
     const isCertain = fits && isInRange && !this.isContradicted
     if (isCertain && hasGap && !this.isBehindDoubt && leaderEpoch <= this.epoch) this.isSparse = true
-    this.isContradicted = follower !== null && lastOffset >= follower.baseOffset
+    this.isContradicted = nextOffset !== null && lastOffset >= nextOffset
     this.isBehindDoubt = !isCertain
     this.visit(header, position, isCertain ? lastOffset : this.expected, isCertain)
     if (isCertain) this.begin(header)

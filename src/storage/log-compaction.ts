@@ -34,6 +34,8 @@ export interface CompactionContext {
   isCancelled(): boolean
   /** Runs what changes the log while nothing else does. */
   inWriteLoop<T>(action: () => Promise<T>): Promise<T>
+  /** Runs what takes files away, when nobody relies on them. */
+  exchanging<T>(action: () => Promise<T>): Promise<T>
 }
 
 /** What a compaction did, in the segments that it went over. */
@@ -126,7 +128,7 @@ export class LogCompaction {
     const { log, config, figures } = this
     let all: readonly Segment[] = []
     try {
-      await log.exchange.prepare(this.context.store)
+      await this.context.exchanging(() => log.exchange.prepare(this.context.store))
       const { segments, endOffset, dirtyBytes } = await planCompaction(log, log.durableSealed, config, this.nowMs)
       if (segments.length === 0) return figures
       all = segments
@@ -185,20 +187,31 @@ export class LogCompaction {
       const first = i
       const cleaned = await CleanedSegment.create(log.context, segments[first].baseOffset, log)
       this.hasChanged = false
-      try {
+      await this.orDiscard(cleaned, async () => {
         do await this.clean(segments[i], cleaned)
         while (
           ++i < segments.length &&
           cleaned.hasRoomFor(segments[i].sizeBytes, endOf(i), config.segmentBytes, MAX_INDEX_ENTRIES)
         )
         await this.checkEnd(segments[i - 1], endOf(i - 1))
-        if (i > first + 1 || this.hasChanged) await this.exchange(segments.slice(first, i), cleaned, endOf(i - 1))
+        if (i > first + 1 || this.hasChanged) await cleaned.finish(endOf(i - 1), this.lastEpoch)
         else await this.leave(segments[first], cleaned)
-      } catch (error) {
-        if (!log.exchange.isDoubtful(cleaned.baseOffset)) await cleaned.discard()
-        throw error
-      }
-      await log.exchange.complete(this.context.store)
+      })
+      if (i === first + 1 && !this.hasChanged) continue
+      await this.context.exchanging(async () => {
+        await this.orDiscard(cleaned, () => this.exchange(segments.slice(first, i), cleaned))
+        await log.exchange.complete(this.context.store)
+      })
+    }
+  }
+
+  /** Takes the files of a new segment away when something fails, unless a checkpoint may list them. */
+  private async orDiscard(cleaned: CleanedSegment, action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (error) {
+      if (!this.log.exchange.isDoubtful(cleaned.baseOffset)) await cleaned.discard()
+      throw error
     }
   }
 
@@ -224,9 +237,8 @@ export class LogCompaction {
     this.figures.bytesAfter += segment.sizeBytes
   }
 
-  private async exchange(sources: readonly Segment[], cleaned: CleanedSegment, endOffset: number): Promise<void> {
+  private async exchange(sources: readonly Segment[], cleaned: CleanedSegment): Promise<void> {
     const { exchange } = this.log
-    await cleaned.finish(endOffset, this.lastEpoch)
     this.throwIfCancelled()
     const isDone = await this.context.inWriteLoop(async () => {
       this.throwIfCancelled()

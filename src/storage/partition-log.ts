@@ -62,7 +62,6 @@ export class PartitionLog {
   readonly exchange: SegmentExchange
   /** The first failed write or sync: the log takes no more until it is opened again. */
   failure: VarveError | null = null
-
   /** False from the time the start moves until a checkpoint says so durably. */
   private startIsStored = true
   /** Not part of the log any more; their files are to be deleted. */

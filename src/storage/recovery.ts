@@ -119,20 +119,16 @@ class LogRecovery {
     if (checkpoint !== null && !onDisk.includes(checkpoint.durableSegment)) this.rollFirst = true
     const contentEndOffset = this.expected
     const lastEpoch = Math.max(checkpoint?.leaderEpoch ?? -1, this.epochs.at(-1)?.epoch ?? -1)
-    const logEndOffset = Math.max(
-      contentEndOffset,
-      checkpoint?.logStartOffset ?? 0,
-      this.reservedUpTo(contentEndOffset),
-    )
+    // skipped offsets lie between the two
+    const baseOffset = Math.max(contentEndOffset, checkpoint?.logStartOffset ?? 0)
+    const logEndOffset = Math.max(baseOffset, this.reservedUpTo(contentEndOffset))
     this.report.skippedOffsets = logEndOffset - contentEndOffset
     await this.dropEmpty(segments, logEndOffset)
     const last = segments.at(-1)?.baseOffset
     if (last === undefined || !onDisk.includes(last)) {
-      // skipped offsets belong to it, so that the log does not start behind them
-      const base = Math.max(contentEndOffset, checkpoint?.logStartOffset ?? 0)
-      if (context.readOnly) segments.push(this.segment(base, 0))
+      if (context.readOnly) segments.push(this.segment(baseOffset, 0))
       else {
-        segments.push(await Segment.create(context, base))
+        segments.push(await Segment.create(context, baseOffset))
         await context.storage.syncDirectory(context.directory)
       }
     }

@@ -116,11 +116,17 @@ export class SegmentIndexes {
    * Builds the indexes of a log from its batches. Where some of those are damaged, what `before` says of the greatest
    * timestamp is all that is known of theirs, and holds unless a batch speaks against it.
    *
-   * @param before the indexes that these take the place of
+   * @param before    the indexes that these take the place of, or null where there were none
+   * @param endOffset all its batches end before it, or null where that is not known
    */
-  async build(log: StorageFile, sizeBytes: () => number, before: SegmentIndexes): Promise<void> {
-    await this.addAll(log, 0, sizeBytes)
-    if (!this.isSound && before.times.isPlausible(Number.MAX_SAFE_INTEGER))
+  async build(
+    log: StorageFile,
+    sizeBytes: () => number,
+    before: SegmentIndexes | null,
+    endOffset: number | null = null,
+  ): Promise<void> {
+    await this.addAll(log, 0, sizeBytes, endOffset)
+    if (before !== null && !this.isSound && before.times.isPlausible(Number.MAX_SAFE_INTEGER))
       await this.believe(log, sizeBytes(), before.latest)
   }
 
@@ -142,7 +148,12 @@ export class SegmentIndexes {
    * @param start     0, or where the batch of the last entry begins
    * @param sizeBytes may grow meanwhile: all that is there at the end is indexed
    */
-  private async addAll(log: StorageFile, start: number, sizeBytes: () => number): Promise<void> {
+  private async addAll(
+    log: StorageFile,
+    start: number,
+    sizeBytes: () => number,
+    endOffset: number | null = null,
+  ): Promise<void> {
     let isKnown = start > 0
     const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
       this.isSound &&= isCertain
@@ -166,7 +177,7 @@ export class SegmentIndexes {
       position = next?.position ?? size
       this.isSound &&= end.fault === null
     }
-    sieve.end()
+    sieve.end(endOffset)
     this.isSound &&= !sieve.isSparse
   }
 }

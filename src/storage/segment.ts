@@ -7,15 +7,7 @@ import type { OffsetPosition } from './offset-index.ts'
 import { NEW_SEGMENT, type SegmentContext } from './segment-context.ts'
 import { SegmentIndexes } from './segment-indexes.ts'
 import { SEGMENT_SUFFIXES, segmentFileName, type SegmentSuffix } from './segment-name.ts'
-import {
-  openOrCreate,
-  readFully,
-  removeIfPresent,
-  unlessMissing,
-  writeFully,
-  type OpenMode,
-  type StorageFile,
-} from './storage.ts'
+import { openOrCreate, readFully, removeIfPresent, unlessMissing, writeFully, type StorageFile } from './storage.ts'
 import { systemError } from './system-error.ts'
 
 /** What a segment needs while it is read or written. */
@@ -45,12 +37,12 @@ export class Segment {
   private loading: Promise<IndexedFiles> | null = null
   private files: SegmentFiles | null = null
   private users = 0
+  private holds = 0
   private removed = false
   private retired = false
   private exchanged = false
   /** Settles, never rejects, when the last write of the index files has ended. */
   private indexWriting: Promise<void> = Promise.resolve()
-
   private repairing: Promise<void> | null = null
   /** Of a sealed segment, once it is known. */
   private greatest: number | null = null
@@ -245,14 +237,14 @@ export class Segment {
       if (length > start) await file.truncate(start)
       // the log goes on while this waits: only what was counted above is written
       writeFully(file, entries.unwritten().subarray(0, (count - entries.writtenCount) * entries.entryBytes), start)
-      entries.written(count, { durably: false })
+      entries.written(count)
       if (!sync) return
       await file.sync().catch((error: unknown) => {
         entries.lost()
         throw error
       })
       if (length === 0) await this.context.storage.syncDirectory(this.context.directory)
-      entries.written(count, { durably: true })
+      entries.synced()
     } finally {
       await file.close()
     }
@@ -282,24 +274,31 @@ export class Segment {
   /** Gives up its files, whose names will be another segment's; resolves when nothing opens them any more. */
   async exchange(): Promise<void> {
     this.exchanged = true
-    await this.opening?.catch(() => {})
-    await this.loading?.catch(() => {})
+    await Promise.allSettled([this.opening, this.loading])
     await this.retire()
   }
 
-  /** Deletes the files once no read uses them any more. */
+  /** Deletes the files once no read uses them and nobody holds them any more. */
   async remove(): Promise<void> {
     this.removed = true
     this.context.pool.forget(this)
-    if (this.users === 0) await this.unlink()
+    await this.unlinkIfFree()
   }
 
-  private async unlink(): Promise<void> {
+  /** Keeps the files, open or not, from being deleted until the returned function is called. */
+  hold(): () => Promise<void> {
+    this.holds++
+    return () => {
+      this.holds--
+      return this.unlinkIfFree()
+    }
+  }
+
+  private async unlinkIfFree(): Promise<void> {
+    if (!this.removed || this.users + this.holds > 0) return
     await this.close()
     if (this.exchanged) return
-    for (const suffix of SEGMENT_SUFFIXES) {
-      await removeIfPresent(this.context.storage, this.pathOf(suffix))
-    }
+    for (const suffix of SEGMENT_SUFFIXES) await removeIfPresent(this.context.storage, this.pathOf(suffix))
   }
 
   private async use<T>(action: (files: SegmentFiles) => Promise<T>): Promise<T> {
@@ -314,9 +313,9 @@ export class Segment {
   private async endUse(): Promise<void> {
     this.users--
     if (this.users > 0) return
-    if (this.removed) await this.unlink()
-    else if (this.retired) await this.close()
-    else await this.context.pool.used(this)
+    if (!this.removed && !this.retired) return this.context.pool.used(this)
+    await this.close()
+    await this.unlinkIfFree()
   }
 
   /** As `use`, with the indexes. */
@@ -341,8 +340,7 @@ export class Segment {
 
   private async openLog(): Promise<SegmentFiles> {
     const { storage, readOnly } = this.context
-    const mode: OpenMode = readOnly ? 'read' : 'write'
-    const log = await this.byEitherName('.log', (path) => storage.openFile(path, mode))
+    const log = await this.byEitherName('.log', (path) => storage.openFile(path, readOnly ? 'read' : 'write'))
     try {
       if (await this.isOutdated()) throw systemError('ENOENT', 'open', this.path)
     } catch (error) {

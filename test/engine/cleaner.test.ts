@@ -1,6 +1,7 @@
 /** Which partitions are compacted, in which order, and what becomes of failures. */
 import { expect, test } from 'vitest'
 import { Cleaner } from '../../src/engine/cleaner.ts'
+import { FileHolds } from '../../src/engine/file-holds.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { SMALL, writeSome } from '../helpers/compacted-topic.ts'
 import { FaultyStorage, type CallKind } from '../helpers/faulty-storage.ts'
@@ -18,7 +19,7 @@ async function cleanerOver(topics: { [name: string]: number }, config: { minComp
     await log.createTopic({ ...SMALL, ...config, name, minCleanableDirtyRatio: 0 })
     await writeSome(log, random, records, { topic: name })
   }
-  const cleaner = new Cleaner({ clock, store: () => checkpointer.store(), bufferBytes: 65_536 })
+  const cleaner = new Cleaner({ clock, store: () => checkpointer.store(), holds: new FileHolds(), bufferBytes: 65_536 })
   const compacted = () => [
     ...new Set(storage.calls.filter(({ path }) => path.endsWith('.log.cleaned')).map(({ path }) => path.split('/')[3])),
   ]

@@ -952,3 +952,42 @@ function readOnly(storage: Storage): Storage {
     },
   })
 }
+
+describe('after a power cut that took records and left the segments begun behind them', () => {
+  /** Two records that are durable, and then names of segments without their data, of which the last ones go on. */
+  async function cut(): Promise<MemoryStorage> {
+    const storage = new MemoryStorage()
+    const log = await open(storage)
+    await log.createTopic({ name: 'orders', flush: 'os', segmentBytes: 300 })
+    const value = 'v'.repeat(60)
+    for (let i = 0; i < 2; i++) await log.append('orders', { value })
+    await log.flush()
+    for (let i = 0; i < 7; i++) await log.append('orders', { value })
+    return storage.crash({ keepDirectoryOperation: () => true })
+  }
+
+  test('offsets that were skipped are not missing', async () => {
+    const storage = await cut()
+    const segments = (await storage.list(`${DIRECTORY}/orders-0`)).filter(({ name }) => name.endsWith('.log'))
+    expect(segments.length).toBeGreaterThan(2)
+    for (let stop = 0; stop < 3; stop++) {
+      const log = await open(storage)
+      await log.append('orders', { value: 'more' })
+      expect((await verify(storage)).damage).toEqual([])
+      await log.close()
+      expect((await verify(storage)).damage).toEqual([])
+    }
+  })
+
+  test('records that are lost afterwards are missing all the same', async () => {
+    const storage = await cut()
+    const log = await open(storage)
+    for (let i = 0; i < 6; i++) await log.append('orders', { value: 'v'.repeat(60) })
+    await log.close()
+    const first = `${DIRECTORY}/orders-0/${'0'.repeat(20)}.log`
+    const content = await storage.readFile(first)
+    await replace(storage, first, content.subarray(0, batchPositions(content)[1]))
+    const { damage } = await verify(storage)
+    expect(damage.map(({ path, reason }) => [path, reason])).toContainEqual([first, 'file is too short'])
+  })
+})

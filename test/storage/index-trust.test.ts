@@ -9,7 +9,7 @@ function sift(...batches: Buffer[]): (number | null)[] {
   const found: (number | null)[] = []
   const sieve = new HeaderSieve(0, (_, _position, offset, isCertain) => found.push(isCertain ? offset : null))
   for (const batch of batches) sieve.push(readBatchHeader(batch, 0), 0)
-  sieve.end()
+  sieve.end(null)
   return found
 }
 

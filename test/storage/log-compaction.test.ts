@@ -21,6 +21,7 @@ function compact(log: PartitionLog, changes: Partial<CompactionContext> = {}) {
     store: async () => {},
     isCancelled: () => false,
     inWriteLoop: (action) => action(),
+    exchanging: (action) => action(),
     ...changes,
   }).run()
 }

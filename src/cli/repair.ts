@@ -1,0 +1,93 @@
+import type { Command } from 'commander'
+import { repairDirectory, type RepairOptions, type RepairReport } from '../inspect/repair-directory.ts'
+import { directoryOption, jsonOption } from './arguments.ts'
+import { ExitCode, usageError } from './exit.ts'
+import { requireDirectory } from './log-access.ts'
+import { output, say } from './output.ts'
+import { bytesColumn, countColumn, printTable, textColumn, type Column } from './table.ts'
+import { countOf, formatBytes, formatSeconds } from './units.ts'
+
+const HELP = `
+Saves what can be read of a damaged log into a new directory, which opens without
+damage; the damaged one is only read. Needs neither catalog nor checkpoint: topics
+that no catalog tells of any more are named after their directories, with values
+as bytes (set another valueCodec with \`varve topic alter\`). No program may have
+the log open for writing.
+
+Prints a line for each place of which nothing could be saved: topic, partition,
+the offsets that are lost, file, byte position, bytes, and why. Exit code 1 if
+there is any, or a topic had to be guessed.
+
+Examples:
+  varve repair --dry-run
+  varve repair /var/lib/events --output /var/lib/events-repaired
+`
+
+interface Options {
+  directory: string
+  output?: string
+  dryRun?: boolean
+  json?: boolean
+}
+
+/** `varve repair` */
+export function registerRepair(program: Command): void {
+  program
+    .command('repair [directory]')
+    .description('save what can be read of a damaged log into a new directory')
+    .option('-o, --output <directory>', 'where what is saved goes: a directory that is not there yet, or empty')
+    .option('--dry-run', 'only say what would be saved and what is lost')
+    .addOption(directoryOption())
+    .addOption(jsonOption('print the report as JSON'))
+    .addHelpText('after', HELP)
+    .action(repair)
+}
+
+async function repair(given: string | undefined, options: Options): Promise<void> {
+  const { output: target, dryRun = false, json } = options
+  if (target === undefined && !dryRun) throw usageError('name a new directory with --output, or look with --dry-run')
+  const directory = given ?? options.directory
+  await requireDirectory(directory)
+  const report = await run(directory, { dryRun, ...(target !== undefined && { output: target }) })
+  if (!report.ok) process.exitCode = ExitCode.failed
+  if (json) return void output.json(report)
+  printReport(report)
+}
+
+async function run(directory: string, options: RepairOptions): Promise<RepairReport> {
+  try {
+    return await repairDirectory(directory, options)
+  } catch (error) {
+    if (error instanceof RangeError) throw usageError(error.message)
+    throw error
+  }
+}
+
+function printReport({ directory, output: target, partitions, guessedTopics, leftOut, ms }: RepairReport): void {
+  const lost = partitions.flatMap(({ topic, partition, lost }) => lost.map((one) => ({ topic, partition, ...one })))
+  if (lost.length > 0) printTable(lostColumns, lost)
+  for (const name of guessedTopics)
+    say(`varve: note: no catalog tells of topic '${name}' any more: its values are taken as bytes`)
+  for (const path of leftOut) say(`varve: note: '${path}' belongs to no topic, and is left out`)
+  const sum = (of: (one: (typeof partitions)[number]) => number) => partitions.reduce((all, one) => all + of(one), 0)
+  const records = countOf(
+    sum((one) => one.records),
+    'record',
+  )
+  const saved = `${records} of ${countOf(partitions.length, 'partition')}, ${formatBytes(sum((one) => one.sizeBytes))}`
+  const losses = lost.length === 0 ? 'nothing is lost' : `${countOf(lost.length, 'place')} could not be saved`
+  const what = target === null ? `of '${directory}' can be saved` : `saved in '${target}'`
+  say(`${saved} ${what}, in ${formatSeconds(ms / 1000)}; ${losses}`)
+}
+
+type Lost = { topic: string; partition: number } & RepairReport['partitions'][number]['lost'][number]
+
+const lostColumns: Column<Lost>[] = [
+  textColumn('topic', ({ topic }) => topic),
+  countColumn('partition', ({ partition }) => partition),
+  textColumn('offsets lost', ({ offset, nextOffset }) => (nextOffset > offset ? `${offset}-${nextOffset - 1}` : '-')),
+  textColumn('file', ({ path }) => path),
+  countColumn('at byte', ({ position }) => position),
+  bytesColumn('bytes', ({ bytes }) => bytes),
+  textColumn('what is wrong', ({ reason }) => reason),
+]

@@ -1,0 +1,170 @@
+import { dirname, resolve, sep } from 'node:path'
+import { systemErrorCode, VarveError } from '../errors.ts'
+import { CheckpointFiles, type PartitionCheckpoint } from '../storage/checkpoint.ts'
+import { LOCK_FILE } from '../storage/directory-lock.ts'
+import {
+  removeIfPresent,
+  unlessMissing,
+  type DirectoryEntry,
+  type DirectoryLock,
+  type Storage,
+} from '../storage/storage.ts'
+import { INCOMPLETE_FILE, syncParents } from './prepare-directory.ts'
+
+const PARTIAL = '.partial'
+const INCOMPLETE = Buffer.from('This directory is being written, or its writing was interrupted: it is no log.\n')
+
+/**
+ * A log's directory that is written as a whole, and has its name only when it is complete.
+ *
+ * Until then it is called `<name>.partial` and holds a file `.incomplete`, which is durable before anything else is and
+ * goes last. While that is there, nobody opens the directory as a log, and the next writer takes it away.
+ */
+export class NewDirectory {
+  private isMarked = true
+  private isRenamed = false
+
+  private constructor(
+    private readonly storage: Storage,
+    /** Where it will be. */
+    readonly directory: string,
+    /** Where it is until then. */
+    readonly path: string,
+    private readonly lock: DirectoryLock,
+  ) {}
+
+  /** The file that says that it is not complete. */
+  get marker(): string {
+    return `${this.path}/${INCOMPLETE_FILE}`
+  }
+
+  /**
+   * Begins one; what an interrupted one has left is removed.
+   *
+   * @param source a log's directory, in which it must not be
+   * @throws RangeError for a place inside `source`
+   * @throws VarveError DIRECTORY_NOT_EMPTY, LOCKED while another one of this name is being written
+   */
+  static async create(storage: Storage, directory: string, source: string): Promise<NewDirectory> {
+    checkPlace(directory, source)
+    const target = trimmed(directory)
+    await refuseFull(storage, target)
+    const path = target + PARTIAL
+    await storage.makeDirectory(path)
+    const lock = await storage.lockDirectory(path)
+    const created = new NewDirectory(storage, target, path, lock)
+    try {
+      await created.takeOver()
+    } catch (error) {
+      await lock.release().catch(() => {})
+      throw error
+    }
+    return created
+  }
+
+  /** Whether something can be written to a directory of this name. Throws what {@link create} throws, changes nothing. */
+  static async check(storage: Storage, directory: string, source: string): Promise<void> {
+    checkPlace(directory, source)
+    await refuseFull(storage, trimmed(directory))
+  }
+
+  /** Writes what makes the directory a log that was closed in order, and makes all names in it durable. */
+  async writeCheckpoint(partitions: { [key: string]: PartitionCheckpoint }): Promise<void> {
+    const { storage, path } = this
+    const files = new CheckpointFiles(storage, path)
+    try {
+      // one of each name: a log whose checkpoint is damaged has another one
+      await files.store({ clean: true, partitions })
+      await files.store({ clean: true, partitions })
+    } finally {
+      await files.close()
+    }
+    await storage.syncDirectory(path)
+  }
+
+  /** Gives it its name. */
+  async complete(): Promise<void> {
+    const { storage, path, directory } = this
+    await storage.removeFile(`${path}/${INCOMPLETE_FILE}`)
+    this.isMarked = false
+    await storage.syncDirectory(path)
+    await this.lock.release()
+    await storage.rename(path, directory)
+    this.isRenamed = true
+    await storage.syncDirectory(dirname(directory))
+  }
+
+  /** Takes it away, after a failure; tells of no failure of its own. */
+  async abandon(): Promise<void> {
+    const { storage, path, directory } = this
+    try {
+      if (this.isRenamed) await storage.rename(directory, path)
+      if (!this.isMarked) await this.mark()
+      await this.clear()
+      await this.lock.release()
+      await storage.removeDirectory(path)
+      await storage.syncDirectory(dirname(path))
+    } catch {
+      await this.lock.release().catch(() => {})
+    }
+  }
+
+  private async takeOver(): Promise<void> {
+    const { storage, path } = this
+    const names = (await storage.list(path)).map(({ name }) => name).filter((name) => name !== LOCK_FILE)
+    if (names.length > 0 && !names.includes(INCOMPLETE_FILE)) {
+      const advice = 'a complete copy that lacks only its name is given it by hand; anything else, move it away'
+      throw notEmpty(path, `'${path}' is there and is not what an interrupted copy leaves: ${advice}`)
+    }
+    if (names.length === 0) await this.mark()
+    else await this.clear()
+    await syncParents(storage, path)
+  }
+
+  private async mark(): Promise<void> {
+    const { storage, path } = this
+    const file = await storage.openFile(`${path}/${INCOMPLETE_FILE}`, 'create')
+    try {
+      file.write(INCOMPLETE, 0)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await storage.syncDirectory(path)
+  }
+
+  /** Removes everything but what says that it is incomplete. */
+  private async clear(): Promise<void> {
+    const { storage, path } = this
+    for (const { name, kind } of await storage.list(path)) {
+      if (name === INCOMPLETE_FILE || name === LOCK_FILE) continue
+      if (kind === 'directory') await storage.removeDirectory(`${path}/${name}`)
+      else await removeIfPresent(storage, `${path}/${name}`)
+    }
+    await storage.syncDirectory(path)
+  }
+}
+
+function checkPlace(directory: string, source: string): void {
+  const [inner, outer] = [resolve(directory), resolve(source)]
+  if (inner !== outer && !inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)) return
+  throw new RangeError(`'${directory}' is inside '${source}', which is to be copied: name a place outside`)
+}
+
+async function refuseFull(storage: Storage, directory: string): Promise<void> {
+  const entries = await unlessMissing<DirectoryEntry[]>(storage.list(directory), () => []).catch((error: unknown) => {
+    if (systemErrorCode(error) !== 'ENOTDIR') throw error
+    const message = `'${directory}' is not a directory: name another place`
+    throw new VarveError('NOT_A_DIRECTORY', message, { details: { path: directory }, cause: error })
+  })
+  if (entries.length === 0) return
+  throw notEmpty(directory, `'${directory}' is not empty: name a directory that is not there yet`)
+}
+
+function notEmpty(path: string, message: string): VarveError {
+  return new VarveError('DIRECTORY_NOT_EMPTY', message, { details: { path } })
+}
+
+function trimmed(directory: string): string {
+  return directory.replace(/(?<=.)[/\\]+$/, '')
+}
