@@ -184,7 +184,9 @@ class LogRecovery {
     if (this.context.readOnly) return 0
     // an empty partition that a whole checkpoint does not know was being created: nothing of it was handed out
     if (checkpoint === null) return isNew && contentEndOffset === 0 ? 0 : contentEndOffset + extraReservation
-    return checkpoint.reservedOffset === 0 ? 0 : checkpoint.reservedOffset + extraReservation
+    if (extraReservation === 0) return checkpoint.reservedOffset
+    // the first reservation may have been in the checkpoint that is damaged
+    return Math.max(checkpoint.reservedOffset, contentEndOffset) + extraReservation
   }
 
   /**
