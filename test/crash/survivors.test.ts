@@ -187,3 +187,19 @@ test('a batch at the end that claims an epoch which no open has begun is cut', a
   expect(await valuesOf(again, 't')).toEqual([0])
   expect((await again.describeTopic('t')).partitions[0].leaderEpoch).toBe(1)
 })
+
+test('reads and writes that do one byte at a time change nothing of what is stored', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  storage.maxReadBytes = 1
+  storage.maxWriteBytes = 1
+  const log = await openLog({ storage })
+  await log.createTopic({ name: 't', segmentBytes: 200, indexIntervalBytes: 0 })
+  for (const value of [0, 1, 2, 3]) await log.append('t', { value })
+  const killed = (storage.inner as MemoryStorage).clone()
+  await log.close()
+  for (const inner of [storage.inner, killed]) {
+    const short = new FaultyStorage(inner)
+    short.maxReadBytes = 1
+    expect(await valuesOf(await openLog({ storage: short }), 't')).toEqual([0, 1, 2, 3])
+  }
+})
