@@ -112,7 +112,8 @@ async function search({ states, campaign, mode, workers, first }: Options): Prom
   })
   bar.stop()
   const seconds = Math.round((performance.now() - started) / 1000)
-  const done = `${tally.states} states, ${tally.images} disks that differ, runs ${first} to ${first + Math.floor(next / pairs.length)}`
+  const last = first + Math.floor(next / pairs.length)
+  const done = `${tally.states} states, ${tally.images} disks that differ, runs ${first} to ${last}`
   if (failure !== null) console.error(failure)
   console.log(`${done}, ${seconds} s: ${failure === null ? 'every promise held' : 'a promise was broken'}`)
   return failure === null ? 0 : 1

@@ -183,8 +183,9 @@ class LogRecovery {
     const { checkpoint, extraReservation, isNew } = this.request
     if (this.context.readOnly) return 0
     // an empty partition that a whole checkpoint does not know was being created: nothing of it was handed out
-    if (checkpoint === null) return isNew && contentEndOffset === 0 ? 0 : contentEndOffset + extraReservation
-    return checkpoint.reservedOffset === 0 ? 0 : checkpoint.reservedOffset + extraReservation
+    if (checkpoint === null && isNew && contentEndOffset === 0) return 0
+    // the first reservation may have been in the checkpoint that is damaged
+    return Math.max(checkpoint?.reservedOffset ?? 0, contentEndOffset) + extraReservation
   }
 
   /**

@@ -49,10 +49,11 @@ export interface SalvageFault {
 }
 
 /**
- * A batch counts so much, that it goes on where the one before it ended so much more; a gap that nothing explains counts
- * less, and not as much less where what is missing stands elsewhere.
+ * What counts for a chain of batches: each one; that it stands right behind the one that it goes on from, or where its file
+ * ends. What counts against it: a gap that nothing explains, less so where what is missing stands elsewhere; and damage
+ * between two batches that leave no offset for it.
  */
-const WEIGHT = { batch: 2, fit: 1, gap: -4, moved: -1 }
+const WEIGHT = { batch: 4, fit: 2, gap: -8, moved: -2, crowded: -1 }
 /** Predecessors that are looked at: so many runs stand between two that fit only where almost everything is damaged. */
 const LOOK_BACK = 1000
 
@@ -193,7 +194,7 @@ function entry(before: BatchRun | null, run: BatchRun, runs: readonly BatchRun[]
   const isNext = before !== null && before.file === file
   const expected = isNext ? before.lastOffset + 1 : file.baseOffset
   const touches = position === (isNext ? before.position + before.sizeBytes : 0)
-  if (baseOffset === expected && (isNext || touches)) return WEIGHT.fit
+  if (baseOffset === expected) return touches ? WEIGHT.fit : WEIGHT.crowded
   const epoch = before?.leaderEpoch ?? leaderEpoch
   if (!touches || mayFollowGap(known, baseOffset, leaderEpoch > epoch)) return 0
   const isElsewhere = runs.some((one) => one.baseOffset >= expected && one.lastOffset < baseOffset)
@@ -204,7 +205,8 @@ function entry(before: BatchRun | null, run: BatchRun, runs: readonly BatchRun[]
 function exit({ file, position, sizeBytes, lastOffset }: BatchRun, known: SalvageKnowledge): number {
   const { endOffset } = file
   const isLast = file.recordedBytes === file.sizeBytes && position + sizeBytes === file.sizeBytes
-  if (!isLast || endOffset === null || lastOffset + 1 === endOffset) return 0
+  if (!isLast || endOffset === null) return 0
+  if (lastOffset + 1 === endOffset) return WEIGHT.fit
   return file.mayEndEarly || known.sparse ? 0 : WEIGHT.gap
 }
 

@@ -327,7 +327,7 @@ describe('a log whose first segments are deleted', () => {
   })
 })
 
-test('a batch behind skipped offsets is not taken for one in the gap when the sector with the first bytes of its offset is lost', async () => {
+test('a batch behind skipped offsets is not taken for one in the gap when the first bytes of its offset are lost', async () => {
   const killed = new MemoryStorage()
   const first = await openLog({ storage: killed })
   await first.createTopic({ name: 'orders', flush: WINDOW, valueCodec: 'string' })

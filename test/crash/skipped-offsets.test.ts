@@ -1,9 +1,10 @@
 /** Offsets that were acknowledged or read before a power cut go to no other record, whatever happens next. */
 import { expect, test } from 'vitest'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { CHECKPOINT_FILES, parseCheckpoint } from '../../src/storage/checkpoint.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { GatedReads } from '../helpers/gated-reads.ts'
-import { idle, openLog, recordsOf, valuesOf } from '../helpers/logs.ts'
+import { changeFile, DIRECTORY, idle, openLog, recordsOf, valuesOf } from '../helpers/logs.ts'
 import { SyncGate } from '../helpers/sync-gate.ts'
 
 /** A disk whose power went after three records were acknowledged and read, of which none was durable. */
@@ -47,6 +48,27 @@ test('they stay skipped when a checkpoint is written while the first record behi
   gate.open()
   await appending
   await log.close()
+})
+
+test.each([
+  ['the first reservation', 1, 3],
+  ['a later one', 30_000, 4],
+])('they go to no other record where the newest checkpoint, with %s, is damaged as well', async (_, size, batches) => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', flush: 'os', valueCodec: 'string' })
+  const records = Array.from({ length: size }, () => ({ value: '' }))
+  for (let batch = 0; batch < batches; batch++) await log.appendBatch('t', records)
+  const { highWatermark } = log.offsets('t')[0]
+  await idle()
+  const cut = disk.crash()
+  const paths = CHECKPOINT_FILES.map((name) => `${DIRECTORY}/${name}`)
+  const found = await Promise.all(paths.map(async (path) => parseCheckpoint(await cut.readFile(path), path)!.sequence))
+  await changeFile(cut, paths[found[0] > found[1] ? 0 : 1], (content) => void (content[200] ^= 1))
+  const again = await openLog({ storage: cut })
+  expect(again.recovery.damage).toHaveLength(1)
+  expect((await again.append('t', { value: 'next' })).offset).toBeGreaterThanOrEqual(highWatermark)
+  await again.close()
 })
 
 test('a reader that goes on from where it stopped before the power cut finds what comes next, and nothing twice', async () => {

@@ -57,6 +57,10 @@ export interface Moment {
   wallMs: number
   /** What an open must find: a log closed in order, one that was not, or either because it is being opened or closed. */
   expected: 'clean' | 'unclean' | 'either'
+  /** All that was written is there, as after a kill: nothing that was acknowledged may be lost, in any mode. */
+  isKill?: boolean
+  /** A power cut before has taken what it has taken: which records, the open that is under way will tell. */
+  isCut?: boolean
 }
 
 /** What is in a log that was opened again. */
@@ -227,6 +231,7 @@ function checkLost(one: PartitionMoment, kept: number, moment: Moment, topic: To
     broken.length === 0,
     () => `nothing lost of ${where} that was acknowledged as durable, lost ${broken.map(shown).join()}`,
   )
+  must(!moment.isKill || lost.length === 0, () => `nothing lost of ${where} by a kill, lost ${lost.map(shown).join()}`)
   // while the mode changes, either may hold
   if (lost.length === 0 || topic.configs.length > 1) return
   const flush = flushOf(topic.configs[0])

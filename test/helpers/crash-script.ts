@@ -59,6 +59,7 @@ export class CrashScript {
   private acks = 0
   private label = 'open'
   private stalls = 0
+  private isCut = false
 
   /** @param flushes the modes that topics are created with and altered to */
   constructor(
@@ -125,14 +126,16 @@ export class CrashScript {
     if (die < 96) {
       name('kill and reopen')
       this.disk = this.disk.clone()
+      return this.open('unclean', true)
     } else {
       name('power cut and reopen')
+      this.isCut = true
       this.disk = this.disk.crash(drawCut(this.disk, random))
     }
     return this.open('unclean')
   }
 
-  private async open(stop: Moment['expected']): Promise<void> {
+  private async open(stop: Moment['expected'], isKill = false): Promise<void> {
     const first = this.log === undefined
     const before = this.moment()
     this.expected = stop === 'clean' ? 'either' : stop
@@ -140,8 +143,9 @@ export class CrashScript {
     this.stalls = 0
     this.storage = new ObservedStorage(this.disk, (call, path, when) => this.note(`${call} ${path}`, when))
     this.log = await openOn(this.storage, this.random, this.clock.now(), this.clock)
-    if (!first) await this.adopt({ ...before, expected: stop })
+    if (!first) await this.adopt({ ...before, expected: stop, isKill })
     this.expected = 'unclean'
+    this.isCut = false
     // syncs take their time, so that writes go on meanwhile; not in an open, whose moments should be all alike
     this.disk.syncDelay = () => {
       if (this.random.chance(0.02)) return this.stall(this.random.pick(STALLS_MS))
@@ -203,10 +207,10 @@ export class CrashScript {
       ...topic,
       partitions: topic.partitions.map((partition) => ({ ...partition, count: partition.entries.length })),
     }))
-    const { acks, expected } = this
+    const { acks, expected, isCut } = this
     const [nowMs, wallMs] = [this.clock?.monotonicMs() ?? 0, this.clock?.now() ?? 0]
     const label = `${this.label}: ${call} at ${nowMs} ms`
-    return { label, topics, deletedIds: [...this.deletedIds], acks, nowMs, wallMs, expected }
+    return { label, topics, deletedIds: [...this.deletedIds], acks, nowMs, wallMs, expected, isCut }
   }
 
   /** Holds the log to what it says is durable. */

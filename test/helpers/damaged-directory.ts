@@ -1,5 +1,5 @@
 /** A log's directory taken to pieces and damaged at random, and which of its batches are whole and in place afterwards. */
-import { batchSizeAt, readBatchHeader } from '../../src/codec/record-batch.ts'
+import { batchSizeAt, findBatchFault, readBatchHeader } from '../../src/codec/record-batch.ts'
 import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { DIRECTORY, namesIn, putFile } from './logs.ts'
 import type { SeededRandom } from './seeded-random.ts'
@@ -15,8 +15,12 @@ interface DamagedFile {
   pieces: Piece[]
 }
 
-export type DamageKind = 'flip' | 'cut' | 'delete' | 'insert' | 'overwrite' | 'duplicate' | 'swap'
-const KINDS: DamageKind[] = ['flip', 'flip', 'flip', 'cut', 'delete', 'insert', 'overwrite', 'duplicate', 'swap']
+export type DamageKind =
+  'flip' | 'cut' | 'delete' | 'insert' | 'overwrite' | 'duplicate' | 'swap' | 'place' | 'hole' | 'repeat'
+const KINDS: DamageKind[] = [
+  ...(['flip', 'flip', 'cut', 'delete', 'insert', 'overwrite'] as const),
+  ...(['duplicate', 'swap', 'place', 'place', 'hole', 'repeat'] as const),
+]
 
 /** The batches of a partition: base offset and bytes, as hex. */
 export type Batches = Map<number, string>
@@ -66,6 +70,18 @@ export class DamagedDirectory {
     } else if (kind === 'overwrite') {
       piece.bytes = random.chance(0.5) ? Buffer.alloc(piece.bytes.length) : garbage(piece.bytes.length)
       piece.isBatch = false
+    } else if (kind === 'place') {
+      this.misplace(random, directoryOf(file.path), piece)
+    } else if (kind === 'hole') {
+      // its neighbor may take the place of one that is gone
+      const before = file.pieces[index - 1]
+      if (before !== undefined) Object.assign(before, { bytes: Buffer.alloc(before.bytes.length), isBatch: false })
+      this.misplace(random, directoryOf(file.path), piece)
+    } else if (kind === 'repeat') {
+      const end = random.between(index + 1, file.pieces.length)
+      const copies = file.pieces.slice(index, end)
+      for (const one of copies) this.stray(directoryOf(file.path), one)
+      file.pieces.splice(end, 0, ...copies.map(({ bytes }) => ({ bytes, isBatch: false })))
     } else if (kind === 'duplicate') {
       // what is of another partition, and fits in, nothing tells from the partition's own
       const other = random.pick(files.filter(({ path }) => directoryOf(path) === directoryOf(file.path)))
@@ -95,15 +111,37 @@ export class DamagedDirectory {
     for (const [path, bytes] of wanted) await putFile(disk, path, bytes)
   }
 
-  /** The batches that must be saved of a partition, and copies elsewhere that may be. */
+  /**
+   * The batches that must be saved of a partition, and others that may be. Where several are damaged, and one of those only
+   * in its place, it cannot always be told from its neighbors which of them is wrong.
+   */
   expected(directory: string): { batches: Batches; strays: Batches } {
     const batches: Batches = new Map()
+    const strays: Batches = new Map(this.strays.get(directory))
     for (const { path, pieces } of this.files) {
       if (directoryOf(path) !== directory) continue
-      for (const { bytes, isBatch } of pieces)
-        if (isBatch) batches.set(readBatchHeader(bytes, 0).baseOffset, bytes.toString('hex'))
+      const isDoubtful = pieces.filter(({ isBatch }) => !isBatch).length > 1
+      const isMisplaced = (piece: Piece | undefined) =>
+        isDoubtful && piece?.isBatch === false && findBatchFault(piece.bytes, 0, piece.bytes.length) === null
+      for (const [i, piece] of pieces.entries()) {
+        const mayBe = isMisplaced(piece) || isMisplaced(pieces[i - 1]) || isMisplaced(pieces[i + 1])
+        if (!piece.isBatch && !mayBe) continue
+        if (findBatchFault(piece.bytes, 0, piece.bytes.length) !== null) continue
+        const target = mayBe ? strays : batches
+        target.set(readBatchHeader(piece.bytes, 0).baseOffset, piece.bytes.toString('hex'))
+      }
     }
-    return { batches, strays: this.strays.get(directory) ?? new Map<number, string>() }
+    return { batches, strays }
+  }
+
+  /** Changes what is not under the checksum: the lower bits of its offset, or its epoch. */
+  private misplace(random: SeededRandom, directory: string, piece: Piece): void {
+    // another change may undo it
+    this.stray(directory, piece)
+    const byte = random.chance(0.7) ? 7 : random.between(12, 15)
+    piece.bytes = Buffer.from(piece.bytes)
+    piece.bytes[byte] ^= 1 << random.below(byte === 7 ? 4 : 8)
+    piece.isBatch = false
   }
 
   private stray(directory: string, { bytes, isBatch }: Piece): void {

@@ -22,8 +22,8 @@ const random = new SeededRandom(1)
 let log: Varve
 let count = 0
 
-function tell(...told: Fact[]): void {
-  writeSync(facts, told.map((fact) => `${JSON.stringify(fact)}\n`).join(''))
+function tell(fact: Fact): void {
+  writeSync(facts, `${JSON.stringify(fact)}\n`)
 }
 
 async function open(): Promise<void> {
@@ -58,12 +58,9 @@ async function append(topic: string, partition: number, key?: string): Promise<v
 async function appendBatch(topic: string, partitions: number, size: number): Promise<void> {
   const records = Array.from({ length: size }, (_, i) => nextRecord(i % partitions))
   tell({ is: 'appending', topic, values: records.map(({ value }) => value) })
-  const results = await log.appendBatch(topic, records)
-  tell(
-    ...results.map(({ partition, offset }, i): Fact => {
-      return { is: 'appended', topic, partition, offset, value: records[i].value }
-    }),
-  )
+  for (const [i, { partition, offset }] of (await log.appendBatch(topic, records)).entries()) {
+    tell({ is: 'appended', topic, partition, offset, value: records[i].value })
+  }
 }
 
 async function remove(topic: string): Promise<void> {
@@ -159,16 +156,7 @@ async function groups(): Promise<void> {
   await log.close()
 }
 
-await { life, changes, groups }[script]!()
+const scripts: { [name: string]: () => Promise<void> } = { life, changes, groups }
+await scripts[script]()
 // what is not closed stays so
-// what is not closed stays so
-process.exit()
-process.exit()
-process.exit()
-process.exit()
-process.exit()
-process.exit()
-process.exit()
-process.exit()
-process.exit()
 process.exit()

@@ -25,7 +25,7 @@ export const powerCut: Campaign = {
     await script.run(STEPS)
     const images = new Images(run, GO_ON_ONE_IN)
     let signature = ''
-    for (const { disk, moment, beforeSync } of script.points) {
+    for (const { disk, moment: before, beforeSync } of script.points) {
       const pending = pendingOn(disk)
       const cuts = drawnCuts(pending, random, beforeSync ? DRAWS_BEFORE_SYNC : DRAWS, scale.sectors)
       // where nothing has changed but the moment, the plain cuts leave what they left before
@@ -35,6 +35,7 @@ export const powerCut: Campaign = {
         cuts.push(...tailCuts(pending, random, random.below(EVERY_BYTE_ONE_IN) === 0 ? 1 : SHARE_OF_BYTES))
       for (const { name, options } of cuts) {
         const image = disk.crash(options)
+        const moment = name === 'all kept' ? { ...before, isKill: !before.isCut } : before
         await run.tryState(
           () => `${moment.label}, ${name}`,
           (own) => images.check(image, moment, own),

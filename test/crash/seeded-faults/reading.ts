@@ -1,0 +1,68 @@
+import { testOf, type SeededFault } from './fault.ts'
+
+/** What readers, indexes and verify do with damage. */
+export const READING: readonly SeededFault[] = [
+  {
+    id: 'place-not-checked',
+    what: 'a batch whose offset is not the next one is read as it claims',
+    standsFor: 'the offset is not under the checksum',
+    file: 'src/storage/damage.ts',
+    find: 'if (baseOffset !== expected && !(baseOffset > expected && ',
+    replace: 'if (baseOffset !== expected && baseOffset < 0 && !(baseOffset > expected && ',
+    hunts: [testOf('client/varve.read.damage')],
+  },
+  {
+    id: 'epoch-not-checked',
+    what: 'a batch whose leader epoch cannot be is read',
+    standsFor: 'the epoch is not under the checksum',
+    file: 'src/storage/damage.ts',
+    find: 'return epoch === null || epoch === leaderEpoch\n',
+    replace: 'return epoch === null || leaderEpoch >= 0 || epoch === leaderEpoch\n',
+    hunts: [testOf('client/varve.read.damage')],
+  },
+  {
+    id: 'index-entry-trusted',
+    what: 'an index entry is followed without a look at the batch that it names',
+    standsFor: 'Redpanda #26051: a wrong index leads astray',
+    file: 'src/storage/log-reader.ts',
+    find: 'return header.lastOffset === entry.offset ? header : null',
+    replace: 'return header',
+    hunts: [testOf('crash/survivors', 'an index entry')],
+  },
+  {
+    id: 'time-index-trusted',
+    what: 'retention believes the last entry of a time index',
+    standsFor: 'on a wrong time hangs what retention deletes',
+    file: 'src/storage/segment.ts',
+    find: 'if (!(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) await this.rebuild(files)',
+    replace: 'void endsLatest',
+    hunts: [testOf('client/varve.read.indexes'), testOf('client/varve.retention')],
+  },
+  {
+    id: 'damage-read-as-end',
+    what: 'where the log ends too early a reader finds nothing more, and no error',
+    standsFor: 'redb: an iterator skips data silently',
+    file: 'src/storage/log-reader.ts',
+    find: "if (slice.nextOffset < Math.min(contentEndOffset, endOffset)) return { ...slice, fault: 'incomplete' }",
+    replace: 'void contentEndOffset',
+    hunts: [testOf('crash/survivors', 'cut short while')],
+  },
+  {
+    id: 'missing-file-read-as-empty',
+    what: 'a missing index is an error that stops the open',
+    standsFor: 'KAFKA-13603: a missing index of the last segment',
+    file: 'src/storage/segment.ts',
+    find: 'return unlessMissing(content, () => Buffer.alloc(0))',
+    replace: 'return content',
+    hunts: [testOf('client/varve.read.indexes')],
+  },
+  {
+    id: 'verify-passes-over-damage',
+    what: 'verify does not tell of a damaged batch',
+    standsFor: 'damage is never silent',
+    file: 'src/inspect/verify-log.ts',
+    find: '} else this.damage(position, fault, this.expected, nextOffset)',
+    replace: '}',
+    hunts: [testOf('inspect/verify-directory')],
+  },
+]
