@@ -80,7 +80,11 @@ async function repeat({ campaign, state }: Options, seed: number): Promise<numbe
 async function search({ states, campaign, mode, workers, first }: Options): Promise<number> {
   const started = performance.now()
   const tally: Tally = { states: 0, images: 0 }
-  const bar = new SingleBar({ format: '{bar} {value} of {total} states, {images} disks, {eta_formatted} left' })
+  const bar = new SingleBar({
+    format: '{bar} {value} of {total} states, {images} disks, {eta_formatted} left',
+    noTTYOutput: true,
+    notTTYSchedule: 60_000,
+  })
   const pairs = campaign.flatMap((name) => mode.map((one) => [name, one] as const))
   let next = 0
   const takeTask = (): Task => {

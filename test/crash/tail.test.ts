@@ -144,7 +144,7 @@ for (const [sectorBytes, valueBytes] of [
   [512, 600],
   [4096, 5000],
 ]) {
-  test(`any choice of ${MOST_SECTORS} sectors of ${sectorBytes} bytes leaves exactly the batches before the first cut one`, async () => {
+  test(`any choice of ${MOST_SECTORS} sectors of ${sectorBytes} bytes leaves exactly the batches before a cut one`, async () => {
     const tail = await makeTail('os', valueBytes)
     expect(tail.batches).toHaveLength(3)
     const { writes } = pendingOn(tail.disk)
