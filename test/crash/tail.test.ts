@@ -2,7 +2,7 @@
  * What is small is tried whole: a tail of three batches cut at every byte, and every choice of its sectors. What is left is
  * always exactly the batches before the first one that is not whole, however few of them had been synced.
  */
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { readBatchHeader } from '../../src/codec/record-batch.ts'
 import { acknowledgesDurably as isDurable, type Flush } from '../../src/engine/flush.ts'
 import type { CrashOptions, PendingWrite } from '../../src/storage/memory-crash.ts'
@@ -87,7 +87,11 @@ async function wholeOn(image: MemoryStorage, { batches }: Tail): Promise<number>
   return first < 0 ? batches.length : first
 }
 
+let states = 0
+afterAll(() => console.log(`tails: ${states} states`))
+
 async function check(tail: Tail, options: CrashOptions, what: string): Promise<void> {
+  states += 1
   const image = tail.disk.crash(options)
   const whole = await wholeOn(image, tail)
   const log = await openOn(image, new SeededRandom(1), 0)
