@@ -271,7 +271,7 @@ function epochsOf(runs: readonly BatchRun[]): EpochStart[] {
   const epochs: EpochStart[] = []
   for (const [i, { leaderEpoch: epoch, baseOffset: startOffset }] of runs.entries()) {
     if (epoch === epochs.at(-1)?.epoch) continue
-    epochs.push({ epoch, startOffset, skippedFrom: i === 0 ? startOffset : runs[i - 1].lastOffset + 1 })
+    epochs.push({ epoch, startOffset, skippedFrom: i === 0 ? 0 : runs[i - 1].lastOffset + 1 })
   }
   return epochs
 }

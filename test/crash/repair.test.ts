@@ -254,7 +254,7 @@ describe(`a repair (VARVE_SEED=${random.seed})`, () => {
     expect(batches.size).toBe(12)
     const saved = async (damage: (content: Buffer) => void) => {
       const own = image.clone()
-      await changeFile(own, path, (content) => void damage(content))
+      await changeFile(own, path, damage)
       await repair(own)
       return [...(await batchesOfDirectory(own, `${COPY}/orders-0`)).keys()]
     }

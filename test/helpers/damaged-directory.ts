@@ -79,13 +79,15 @@ export class DamagedDirectory {
       this.misplace(random, directoryOf(file.path), piece)
     } else if (kind === 'repeat') {
       const end = random.between(index + 1, file.pieces.length)
-      const copies = file.pieces.slice(index, end)
+      const copies = file.pieces.slice(index, end).filter(({ isBatch }) => isBatch)
       for (const one of copies) this.stray(directoryOf(file.path), one)
       file.pieces.splice(end, 0, ...copies.map(({ bytes }) => ({ bytes, isBatch: false })))
     } else if (kind === 'duplicate') {
       // what is of another partition, and fits in, nothing tells from the partition's own
       const other = random.pick(files.filter(({ path }) => directoryOf(path) === directoryOf(file.path)))
-      const copied = random.pick(other.pieces)
+      const whole = other.pieces.filter(({ isBatch }) => isBatch)
+      if (whole.length === 0) return
+      const copied = random.pick(whole)
       this.stray(directoryOf(file.path), copied)
       file.pieces.splice(index, 0, { bytes: copied.bytes, isBatch: false })
     } else {
