@@ -200,7 +200,7 @@ function cutLog(
     leaderEpoch,
     epochs: [
       ...stored.epochs.filter(({ startOffset }) => startOffset < durableOffset),
-      { epoch: leaderEpoch, startOffset: end },
+      { epoch: leaderEpoch, startOffset: end, skippedFrom: durableOffset },
     ],
     segments: segments.map(({ segment, sizeBytes }) => [segment.baseOffset, sizeBytes]),
   }

@@ -122,7 +122,7 @@ async function planFiles(
   })
   const files: SalvageFile[] = used.map(({ baseOffset, path, sizeBytes }) => {
     const next = used.find((other) => other.baseOffset > baseOffset)?.baseOffset ?? null
-    return { path, baseOffset, sizeBytes, recordedBytes: null, endOffset: next, mayEndEarly: true }
+    return { path, baseOffset, sizeBytes, recordedBytes: null, endOffset: next, earliestEnd: 0 }
   })
   if (checkpoint === null) return { files, lost }
   const { segments, durableSegment, durableOffset, logStartOffset, durablePosition } = checkpoint
@@ -133,7 +133,7 @@ async function planFiles(
     if (file !== undefined && isSettled) {
       file.recordedBytes = baseOffset === durableSegment ? durablePosition : sizeBytes
       file.endOffset = Math.max(end, baseOffset)
-      file.mayEndEarly = beginsWithEpoch(checkpoint, i + 1)
+      file.earliestEnd = earliestEnd(checkpoint, i + 1)
     } else if (file === undefined && baseOffset <= durableSegment && end > Math.max(baseOffset, logStartOffset)) {
       const path = `${directory}/${segmentFileName(baseOffset, '.log')}`
       lost.push({ path, position: 0, reason: 'file is missing', offset: baseOffset, nextOffset: end, bytes: 0 })
@@ -144,12 +144,13 @@ async function planFiles(
   return { files: files.filter((file) => !isOld(file)), lost }
 }
 
-/** Whether the next segment that holds anything holds the beginning of an epoch. */
-function beginsWithEpoch({ segments, epochs }: PartitionCheckpoint, from: number): boolean {
+/** Where the segments before one may end, if the next one that holds anything holds the beginning of an epoch. */
+function earliestEnd({ segments, epochs }: PartitionCheckpoint, from: number): number {
   const next = segments.findIndex(([, sizeBytes], i) => i >= from && sizeBytes > 0)
-  if (next < 0) return true
+  if (next < 0) return 0
   const [start, end] = [segments[next][0], segments[next + 1]?.[0] ?? Infinity]
-  return epochs.some(({ startOffset }) => startOffset >= start && startOffset < end)
+  const begun = epochs.filter(({ startOffset }) => startOffset >= start && startOffset < end)
+  return Math.min(...begun.map(({ skippedFrom = 0 }) => skippedFrom))
 }
 
 async function sizeOf(storage: Storage, path: string): Promise<number> {
@@ -259,7 +260,7 @@ export async function writePartition(
     durablePosition,
     reservedOffset: logEndOffset > durableOffset ? logEndOffset : 0,
     leaderEpoch,
-    epochs: [...epochsOf(runs), { epoch: leaderEpoch, startOffset: logEndOffset }],
+    epochs: [...epochsOf(runs), { epoch: leaderEpoch, startOffset: logEndOffset, skippedFrom: durableOffset }],
     segments,
     sparse: saved.sparse,
     ...(saved.cleanedOffset > 0 && { cleanedOffset: saved.cleanedOffset }),
@@ -268,7 +269,9 @@ export async function writePartition(
 
 function epochsOf(runs: readonly BatchRun[]): EpochStart[] {
   const epochs: EpochStart[] = []
-  for (const { leaderEpoch: epoch, baseOffset: startOffset } of runs)
-    if (epoch !== epochs.at(-1)?.epoch) epochs.push({ epoch, startOffset })
+  for (const [i, { leaderEpoch: epoch, baseOffset: startOffset }] of runs.entries()) {
+    if (epoch === epochs.at(-1)?.epoch) continue
+    epochs.push({ epoch, startOffset, skippedFrom: i === 0 ? 0 : runs[i - 1].lastOffset + 1 })
+  }
   return epochs
 }

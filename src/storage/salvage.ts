@@ -14,8 +14,8 @@ export interface SalvageFile {
   recordedBytes: number | null
   /** The offset after its last batch, or null where that is not known. */
   endOffset: number | null
-  /** Offsets may have been skipped behind its last batch, and segments that stay empty begun there. */
-  mayEndEarly: boolean
+  /** It may end from here on already, where offsets were skipped behind it and segments that stay empty begun there. */
+  earliestEnd: number
 }
 
 /** What is known of a log beside its batches. */
@@ -196,7 +196,7 @@ function entry(before: BatchRun | null, run: BatchRun, runs: readonly BatchRun[]
   const touches = position === (isNext ? before.position + before.sizeBytes : 0)
   if (baseOffset === expected) return touches ? WEIGHT.fit : WEIGHT.crowded
   const epoch = before?.leaderEpoch ?? leaderEpoch
-  if (!touches || mayFollowGap(known, baseOffset, leaderEpoch > epoch)) return 0
+  if (!touches || mayFollowGap(known, baseOffset, expected, leaderEpoch > epoch)) return 0
   const isElsewhere = runs.some((one) => one.baseOffset >= expected && one.lastOffset < baseOffset)
   return isElsewhere ? WEIGHT.moved : WEIGHT.gap
 }
@@ -207,9 +207,10 @@ function exit({ file, position, sizeBytes, lastOffset }: BatchRun, known: Salvag
   const isLast = file.recordedBytes === file.sizeBytes && position + sizeBytes === file.sizeBytes
   if (!isLast || endOffset === null) return 0
   if (lastOffset + 1 === endOffset) return WEIGHT.fit
-  return file.mayEndEarly || known.sparse ? 0 : WEIGHT.gap
+  return lastOffset + 1 >= file.earliestEnd || known.sparse ? 0 : WEIGHT.gap
 }
 
-function mayFollowGap({ epochs, sparse }: SalvageKnowledge, offset: number, isNewEpoch: boolean): boolean {
-  return sparse || (epochs === null ? isNewEpoch : epochs.some(({ startOffset }) => startOffset === offset))
+function mayFollowGap({ epochs, sparse }: SalvageKnowledge, offset: number, end: number, isNewEpoch: boolean): boolean {
+  if (sparse || epochs === null) return sparse || isNewEpoch
+  return epochs.some(({ startOffset, skippedFrom = 0 }) => startOffset === offset && skippedFrom <= end)
 }

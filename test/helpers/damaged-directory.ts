@@ -29,7 +29,7 @@ export class DamagedDirectory {
   readonly what: string[] = []
   private readonly files: DamagedFile[] = []
   /** Copies of batches that stand elsewhere, by partition: where the batch itself is gone, one may be taken for it. */
-  private readonly strays = new Map<string, Batches>()
+  private readonly strays = new Map<string, Set<string>>()
 
   static async read(disk: MemoryStorage): Promise<DamagedDirectory> {
     const damaged = new DamagedDirectory()
@@ -79,13 +79,15 @@ export class DamagedDirectory {
       this.misplace(random, directoryOf(file.path), piece)
     } else if (kind === 'repeat') {
       const end = random.between(index + 1, file.pieces.length)
-      const copies = file.pieces.slice(index, end)
+      const copies = file.pieces.slice(index, end).filter(({ isBatch }) => isBatch)
       for (const one of copies) this.stray(directoryOf(file.path), one)
       file.pieces.splice(end, 0, ...copies.map(({ bytes }) => ({ bytes, isBatch: false })))
     } else if (kind === 'duplicate') {
       // what is of another partition, and fits in, nothing tells from the partition's own
       const other = random.pick(files.filter(({ path }) => directoryOf(path) === directoryOf(file.path)))
-      const copied = random.pick(other.pieces)
+      const whole = other.pieces.filter(({ isBatch }) => isBatch)
+      if (whole.length === 0) return
+      const copied = random.pick(whole)
       this.stray(directoryOf(file.path), copied)
       file.pieces.splice(index, 0, { bytes: copied.bytes, isBatch: false })
     } else {
@@ -115,9 +117,9 @@ export class DamagedDirectory {
    * The batches that must be saved of a partition, and others that may be. Where several are damaged, and one of those only
    * in its place, it cannot always be told from its neighbors which of them is wrong.
    */
-  expected(directory: string): { batches: Batches; strays: Batches } {
+  expected(directory: string): { batches: Batches; strays: Set<string> } {
     const batches: Batches = new Map()
-    const strays: Batches = new Map(this.strays.get(directory))
+    const strays = new Set(this.strays.get(directory))
     for (const { path, pieces } of this.files) {
       if (directoryOf(path) !== directory) continue
       const isDoubtful = pieces.filter(({ isBatch }) => !isBatch).length > 1
@@ -127,8 +129,9 @@ export class DamagedDirectory {
         const mayBe = isMisplaced(piece) || isMisplaced(pieces[i - 1]) || isMisplaced(pieces[i + 1])
         if (!piece.isBatch && !mayBe) continue
         if (findBatchFault(piece.bytes, 0, piece.bytes.length) !== null) continue
-        const target = mayBe ? strays : batches
-        target.set(readBatchHeader(piece.bytes, 0).baseOffset, piece.bytes.toString('hex'))
+        const bytes = piece.bytes.toString('hex')
+        if (mayBe) strays.add(bytes)
+        else batches.set(readBatchHeader(piece.bytes, 0).baseOffset, bytes)
       }
     }
     return { batches, strays }
@@ -146,8 +149,8 @@ export class DamagedDirectory {
 
   private stray(directory: string, { bytes, isBatch }: Piece): void {
     if (!isBatch) return
-    const strays = this.strays.get(directory) ?? new Map<number, string>()
-    strays.set(readBatchHeader(bytes, 0).baseOffset, bytes.toString('hex'))
+    const strays = this.strays.get(directory) ?? new Set<string>()
+    strays.add(bytes.toString('hex'))
     this.strays.set(directory, strays)
   }
 }
