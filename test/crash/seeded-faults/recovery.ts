@@ -88,8 +88,8 @@ export const RECOVERY: readonly SeededFault[] = [
     what: 'the removal of a segment that was started behind lost records is not made durable',
     standsFor: 'redb: a crash during the recovery from a crash',
     file: 'src/storage/recovery.ts',
-    find: 'in another segment by then\n      await storage.syncDirectory(directory)',
-    replace: 'in another segment by then',
+    find: 'await segment.remove()\n    await storage.syncDirectory(directory)',
+    replace: 'await segment.remove()',
     hunts: [testOf('crash/survivors', 'does not come back')],
   },
   {
@@ -124,8 +124,8 @@ export const RECOVERY: readonly SeededFault[] = [
     what: 'after an unclean stop the log goes on where its records end, not behind its reservation',
     standsFor: 'an offset is never given to a second record',
     file: 'src/storage/recovery.ts',
-    find: 'if (extraReservation === 0) return checkpoint.reservedOffset\n',
-    replace: 'if (extraReservation === 0) return 0\n',
+    find: 'return Math.max(checkpoint?.reservedOffset ?? 0, contentEndOffset) + extraReservation',
+    replace: 'return contentEndOffset + extraReservation',
     hunts: [powerCuts('os')],
   },
   {
@@ -133,8 +133,8 @@ export const RECOVERY: readonly SeededFault[] = [
     what: 'where the checkpoint with the first reservation is damaged, its offsets are given again',
     standsFor: 'an offset is never given to a second record',
     file: 'src/storage/recovery.ts',
-    find: 'return Math.max(checkpoint.reservedOffset, contentEndOffset) + extraReservation',
-    replace: 'return checkpoint.reservedOffset === 0 ? 0 : checkpoint.reservedOffset + extraReservation',
+    find: 'if (checkpoint === null && isNew && contentEndOffset === 0) return 0',
+    replace: 'if ((checkpoint?.reservedOffset ?? 0) === 0) return 0',
     hunts: [testOf('crash/skipped-offsets', 'the newest checkpoint')],
   },
   {
