@@ -200,7 +200,7 @@ export const CHECKPOINT: readonly SeededFault[] = [
     file: 'src/storage/checkpoint.ts',
     find: 'if (newest !== null && index !== newest.sequence % 2) this.sequence++',
     replace: '',
-    hunts: [testOf('crash/corruption.checkpoints', 'any two states of both'), testOf('crash/corruption.found', "in each other's place")],
+    hunts: [testOf('storage/checkpoint', 'not the one that is written over next')],
   },
   {
     id: 'damaged-checkpoint-adds-no-reservation',

@@ -84,15 +84,6 @@ export const RECOVERY: readonly SeededFault[] = [
     hunts: [powerCuts('group')],
   },
   {
-    id: 'empty-segment-comes-back',
-    what: 'the removal of a segment that was started behind lost records is not made durable',
-    standsFor: 'redb: a crash during the recovery from a crash',
-    file: 'src/storage/recovery.ts',
-    find: 'await segment.remove()\n    await storage.syncDirectory(directory)',
-    replace: 'await segment.remove()',
-    hunts: [testOf('crash/survivors', 'does not come back')],
-  },
-  {
     id: 'recovered-tail-not-synced',
     what: 'records that only the page cache holds are shown after an open, and not synced',
     standsFor: 'ATC 2020: what is read after a crash may not be on the disk',
