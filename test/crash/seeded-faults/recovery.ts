@@ -113,11 +113,11 @@ export const RECOVERY: readonly SeededFault[] = [
   {
     id: 'deleted-durable-segment-missed',
     what: 'the last durable segment, which retention has deleted before a checkpoint named another, counts as missing',
-    standsFor: 'Redpanda #10492: a stop between deletion and checkpoint',
+    standsFor: 'what was deleted is not missed',
     file: 'src/storage/recovery.ts',
     find: 'end > Math.max(baseOffset, logStartOffset)',
     replace: 'end > baseOffset',
-    hunts: [powerCuts('os', 20_000), powerCuts('mixed', 20_000), nestedCuts('mixed', 20_000)],
+    hunts: [testOf('crash/survivors', 'deleteRecords has taken is not missed')],
   },
   {
     id: 'stray-segment-hides-records',
