@@ -14,8 +14,8 @@ export const COPIES: readonly SeededFault[] = [
       'const early = await engine.change(() => this.holds.between(() => this.cut()))\n' +
       '    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))\n' +
       '    const late = await engine.change(() => this.holds.between(() => this.cut()))\n' +
-      '    for (const { release } of late) await release()\n' +
-      '    const cuts = early.map((cut, i) => (i % 2 === 0 && late.find(({ key }) => key === cut.key)) || cut)\n',
+      '    const cuts = early.map((cut, i) => (i % 2 === 0 && late.find(({ key }) => key === cut.key)) || cut)\n' +
+      '    for (const cut of [...early, ...late]) if (!cuts.includes(cut)) await cut.release()\n',
     hunts: [testOf(BACKUP, 'one moment')],
   },
   {
@@ -24,7 +24,7 @@ export const COPIES: readonly SeededFault[] = [
     standsFor: 'nothing is in a backup that is not visible to readers',
     file: 'src/engine/backup.ts',
     find: 'highWatermark > log.durableOffset || ',
-    replace: 'log.contentEndOffset > log.durableOffset || ',
+    replace: 'log.logEndOffset > log.durableOffset || ',
     hunts: [testOf(BACKUP, 'one moment')],
   },
   {

@@ -75,15 +75,6 @@ export const READING: readonly SeededFault[] = [
     hunts: [testOf('client/varve.read.indexes'), testOf('crash/corruption.indexes', 'wrong indexes of a log')],
   },
   {
-    id: 'index-entry-names-no-batch',
-    what: 'an index entry is believed that leads to where no batch of its offset stands',
-    standsFor: 'KAFKA-1554: corrupt index found',
-    file: 'src/storage/index-trust.ts',
-    find: 'readBatchHeader(bytes, 0).lastOffset === entry.offset',
-    replace: 'entry.offset >= 0',
-    hunts: [testOf('client/varve.read.indexes'), testOf('crash/corruption.indexes', 'wrong indexes of a log')],
-  },
-  {
     id: 'indexed-by-wrong-offset',
     what: 'indexes are built by the offset of a batch that its neighbors contradict',
     standsFor: 'what is damaged costs nothing else',
