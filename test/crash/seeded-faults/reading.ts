@@ -39,15 +39,6 @@ export const READING: readonly SeededFault[] = [
     hunts: [testOf('client/varve.read.indexes'), testOf('client/varve.retention')],
   },
   {
-    id: 'damage-read-as-end',
-    what: 'where the log ends too early a reader finds nothing more, and no error',
-    standsFor: 'redb: an iterator skips data silently',
-    file: 'src/storage/log-reader.ts',
-    find: "if (slice.nextOffset < Math.min(contentEndOffset, endOffset)) return { ...slice, fault: 'incomplete' }",
-    replace: 'void contentEndOffset',
-    hunts: [testOf('crash/survivors', 'cut short while')],
-  },
-  {
     id: 'missing-file-read-as-empty',
     what: 'a missing index is an error that stops the open',
     standsFor: 'KAFKA-13603: a missing index of the last segment',
