@@ -120,6 +120,22 @@ test('an index entry that names a later place than its own leads nobody past a r
   }
 })
 
+test('what deleteRecords has taken is not missed, though no checkpoint knows a later durable segment', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', flush: 'os', segmentBytes: 2000, valueCodec: 'string' })
+  const value = 'x'.repeat(700)
+  for (let i = 0; i < 2; i++) await log.append('t', { value })
+  await log.flush()
+  // does not fit: the next segment begins with it, of which nothing is durable
+  await log.append('t', { value })
+  await log.deleteRecords('t', { partition: 0, beforeOffset: 2 })
+  expect(await namesIn(disk, `${DIRECTORY}/t-0`)).not.toContain(`${'0'.repeat(20)}.log`)
+  const again = await openLog({ storage: disk.clone() })
+  expect(again.recovery.damage).toEqual([])
+  expect(await offsetsOf(again, 't')).toEqual([2])
+})
+
 test('a kill after deleteRecords loses nothing behind it, though no sync had covered what it deleted', async () => {
   const disk = new MemoryStorage()
   const log = await openLog({ storage: disk })

@@ -35,3 +35,19 @@ test('a file that cannot be closed keeps no other one open, and is told', async 
   // and there is nothing left to close
   await files.close()
 })
+
+test("the newest under the other one's name is not the one that is written over next", async () => {
+  const { storage, files } = await checkpointFiles()
+  await files.store({ clean: false, partitions: {} })
+  await files.store({ clean: true, partitions: {} })
+  await files.close()
+  await storage.rename('/log/checkpoint-a', '/log/newest')
+  await storage.rename('/log/checkpoint-b', '/log/checkpoint-a')
+  await storage.rename('/log/newest', '/log/checkpoint-b')
+  const newest = await storage.readFile('/log/checkpoint-b')
+  const again = new CheckpointFiles(storage, '/log')
+  expect((await again.load()).checkpoint).toEqual({ clean: true, partitions: {} })
+  await again.store({ clean: false, partitions: {} })
+  expect(await storage.readFile('/log/checkpoint-b')).toEqual(newest)
+  await again.close()
+})

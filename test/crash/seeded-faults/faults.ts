@@ -1,5 +1,6 @@
 import { CHECKPOINT } from './checkpoint.ts'
 import { COMPACTION } from './compaction.ts'
+import { COPIES } from './copies.ts'
 import type { SeededFault } from './fault.ts'
 import { READING } from './reading.ts'
 import { RECOVERY } from './recovery.ts'
@@ -14,4 +15,5 @@ export const FAULTS: readonly SeededFault[] = [
   ...TOPICS,
   ...COMPACTION,
   ...READING,
+  ...COPIES,
 ]

@@ -34,7 +34,7 @@ export const TOPICS: readonly SeededFault[] = [
     what: 'the name of the first segment of a new partition is not made durable',
     standsFor: 'KAFKA-3968: segment directory entry not fsynced',
     file: 'src/storage/recovery.ts',
-    find: 'if (!context.readOnly) await context.storage.syncDirectory(context.directory)',
+    find: '        await context.storage.syncDirectory(context.directory)\n',
     replace: '',
     hunts: [powerCuts('group')],
   },
