@@ -132,7 +132,9 @@ export class SegmentIndexes {
 
   /** Keeps a greatest timestamp that was known before, in a log that is damaged, unless a batch speaks against it. */
   private async believe(log: StorageFile, sizeBytes: number, known: TimestampOffset | null): Promise<void> {
-    if (known === null || (await isRefuted(log, sizeBytes, this.offsets, known))) return
+    // a record takes more than a byte: one that lies further on is another log's
+    if (known === null || known.offset > this.offsets.lookup(Infinity).offset + sizeBytes) return
+    if (await isRefuted(log, sizeBytes, this.offsets, known)) return
     this.believed = known
     this.remember(known.timestamp, known.offset)
   }
