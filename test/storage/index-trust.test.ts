@@ -29,6 +29,6 @@ test('a later epoch may begin behind a gap, and says nothing of the others', () 
   expect(sift(batchAt(0), batchAt(20, { leaderEpoch: 1 }))).toEqual([0, 20])
 })
 
-test('one that goes beyond its follower is not certain, and those after it are', () => {
-  expect(sift(batchAt(0), batchAt(7), batchAt(2), batchAt(3))).toEqual([0, null, 2, 3])
+test('of one that goes beyond its follower, and that one, neither is certain; those after them are', () => {
+  expect(sift(batchAt(0), batchAt(7), batchAt(2), batchAt(3), batchAt(4))).toEqual([0, null, null, 3, 4])
 })
