@@ -65,6 +65,24 @@ const CASES: [what: string, which: 'closed' | 'killed', directory: string, apply
       await putFile(disk, other, first)
     },
   ],
+  [
+    'zeros over the end of one batch and the offset of the next do not move that one',
+    'closed',
+    'latest-0',
+    (disk, { batches }) => changeFile(disk, batches[0].path, (content) => void content.fill(0, 9, 70)),
+  ],
+  [
+    'a copy of a damaged batch behind it is not where to read on, for ever',
+    'closed',
+    'orders-1',
+    (disk, { batches }) => {
+      const { path, position, bytes } = batches.find(({ baseOffset }) => baseOffset === 8)!
+      return changeFile(disk, path, (content) => {
+        content[position + bytes.length - 2] ^= 4
+        content.set(bytes, position + bytes.length)
+      })
+    },
+  ],
   ...(['closed', 'killed'] as const).map((which): (typeof CASES)[number] => [
     'a file that was added hides nothing of the segment before it',
     which,
