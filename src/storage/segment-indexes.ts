@@ -132,11 +132,10 @@ export class SegmentIndexes {
 
   /** Keeps a greatest timestamp that was known before, in a log that is damaged, unless a batch speaks against it. */
   private async believe(log: StorageFile, sizeBytes: number, known: TimestampOffset | null): Promise<void> {
-    // a record takes more than a byte: one that lies further on is another log's
-    if (known === null || known.offset > this.offsets.lookup(Infinity).offset + sizeBytes) return
-    if (await isRefuted(log, sizeBytes, this.offsets, known)) return
+    if (known === null || (await isRefuted(log, sizeBytes, this.offsets, known))) return
+    // in no entry: those are of batches that are there, and it may be of another log's
     this.believed = known
-    this.remember(known.timestamp, known.offset)
+    this.greatest = Math.max(this.greatest, known.timestamp)
   }
 
   /** The greatest timestamp so far and where it is, or null. */

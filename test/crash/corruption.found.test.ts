@@ -66,6 +66,15 @@ const CASES: [what: string, which: 'closed' | 'killed', directory: string, apply
     },
   ],
   [
+    'the latest time of a segment is known where it stood behind skipped offsets',
+    'closed',
+    'windowed-1',
+    (disk, { batches }) => {
+      const { path } = batches.find(({ segment }) => segment === 14)!
+      return changeFile(disk, path, (content) => content.subarray(0, 10))
+    },
+  ],
+  [
     'zeros over the end of one batch and the offset of the next do not move that one',
     'closed',
     'latest-0',
