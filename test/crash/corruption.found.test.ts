@@ -66,6 +66,12 @@ const CASES: [what: string, which: 'closed' | 'killed', directory: string, apply
     },
   ],
   [
+    'a time that is too early does not hide its batch where a stop has left indexes to be caught up with',
+    'killed',
+    'latest-1',
+    flip(33, 39, 32),
+  ],
+  [
     'the latest time of a segment is known where it stood behind skipped offsets',
     'closed',
     'windowed-1',
