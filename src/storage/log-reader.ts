@@ -152,7 +152,8 @@ export class LogReader {
       const fileHasMore = available === bytes.length && position + available < end
       const found = this.walk(bytes, available, expected, offset, bounds)
       // what is gone may be all that tells of the offsets before the next segment's
-      if (available < bytes.length && found.fault === null && !found.atEnd) found.fault = 'incomplete'
+      const isCut = available < bytes.length && found.fault === null && !found.atEnd
+      if (isCut && found.expected < bounds.end) found.fault = 'incomplete'
       const slice = (from: number, to: number): LogSlice => ({
         segment,
         position: position + from,
