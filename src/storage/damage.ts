@@ -108,12 +108,11 @@ async function isCredible(
   const next = header.lastOffset + 1
   const mayFollow = (offset: number) =>
     offset === next || (offset > next && isBehind && known.mayStartAfterGap(offset, next))
-  // where it and its follower contradict one another, the one that follows what came before is right
-  const isExpected = header.baseOffset === min
   const end = position + header.sizeBytes
-  if (end >= sizeBytes) return isExpected || mayFollow(limit)
+  // one that goes on where the last one ended, but not to what follows, may have lost the offset that it had
+  if (end >= sizeBytes) return mayFollow(limit)
   const follower = await readHead(file, end)
-  return isExpected || (follower === null ? isBehind : mayFollow(follower.baseOffset))
+  return follower === null ? isBehind || header.baseOffset === min : mayFollow(follower.baseOffset)
 }
 
 /**

@@ -152,7 +152,8 @@ export class LogReader {
       const fileHasMore = available === bytes.length && position + available < end
       const found = this.walk(bytes, available, expected, offset, bounds)
       // what is gone may be all that tells of the offsets before the next segment's
-      if (available < bytes.length && found.fault === null && !found.atEnd) found.fault = 'incomplete'
+      const isCut = available < bytes.length && found.fault === null && !found.atEnd
+      if (isCut && found.expected < bounds.end) found.fault = 'incomplete'
       const slice = (from: number, to: number): LogSlice => ({
         segment,
         position: position + from,
@@ -353,7 +354,9 @@ export class LogReader {
   async corruption(slice: LogSlice, at: number, offset: number, reason: string): Promise<VarveError> {
     const { segment } = slice
     const position = slice.position + at
-    const next = await this.inspect(segment, (damaged) => findCredibleBatch(damaged, position, offset, this.log))
+    // a batch whose header is right is found again by its offset: not even a copy of it may be where to read on
+    const min = reason === 'checksum' ? offset + 1 : offset
+    const next = await this.inspect(segment, (damaged) => findCredibleBatch(damaged, position, min, this.log))
     const nextOffset = next?.header.baseOffset ?? this.following(segment)?.baseOffset ?? this.log.logEndOffset
     const startsWithOld = (file: StorageFile) => startsWithOldMessage(file, position, segment.sizeBytes)
     const isOld = reason === 'old format' && (await segment.inspect(startsWithOld))

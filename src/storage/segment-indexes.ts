@@ -108,7 +108,7 @@ export class SegmentIndexes {
     this.maxTimestamp = lastTime.timestamp
     this.maxTimestampOffset = lastTime.offset
     await this.addAll(log, start.position, () => sizeBytes)
-    if (!this.isSound) await this.believe(log, sizeBytes, known)
+    await this.believe(log, sizeBytes, known)
     return true
   }
 
@@ -126,17 +126,22 @@ export class SegmentIndexes {
     endOffset: number | null = null,
   ): Promise<void> {
     await this.addAll(log, 0, sizeBytes, endOffset)
-    if (before !== null && !this.isSound && before.times.isPlausible(Number.MAX_SAFE_INTEGER))
+    if (before !== null && before.times.isPlausible(Number.MAX_SAFE_INTEGER))
       await this.believe(log, sizeBytes(), before.latest)
   }
 
   /** Keeps a greatest timestamp that was known before, in a log that is damaged, unless a batch speaks against it. */
   private async believe(log: StorageFile, sizeBytes: number, known: TimestampOffset | null): Promise<void> {
-    // a record takes more than a byte: one that lies further on is another log's
-    if (known === null || known.offset > this.offsets.lookup(Infinity).offset + sizeBytes) return
-    if (await isRefuted(log, sizeBytes, this.offsets, known)) return
+    if (known === null || known.timestamp <= this.greatestTimestamp) return
+    // headers may have told a wrong time, which only a checksum shows
+    const holds = this.isSound
+      ? await endsTruly(log, sizeBytes, this.offsets, known)
+      : !(await isRefuted(log, sizeBytes, this.offsets, known))
+    if (!holds) return
+    this.isSound = false
+    // in no entry: those are of batches that are there, and it may be of another log's
     this.believed = known
-    this.remember(known.timestamp, known.offset)
+    this.greatest = known.timestamp
   }
 
   /** The greatest timestamp so far and where it is, or null. */

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import { EARTHQUAKES, runCli, temporaryDirectory, varve } from '../helpers/run-cli.ts'
 
@@ -14,10 +15,23 @@ async function damaged(): Promise<string> {
   return directory
 }
 
+/** Every file below a directory with its bytes, and what stands beside the directory under a longer name. */
+function contentOf(directory: string): [string, string][] {
+  const below = readdirSync(directory, { recursive: true, withFileTypes: true })
+  const files = below.filter((entry) => entry.isFile()).map(({ parentPath, name }) => `${parentPath}/${name}`)
+  const beside = readdirSync(dirname(directory)).filter((name) => name.startsWith(`${basename(directory)}-`))
+  return [
+    ...files.sort().map((path): [string, string] => [path, readFileSync(path).toString('hex')]),
+    ...beside.map((name): [string, string] => [name, '']),
+  ]
+}
+
 test('a dry run says what is lost and writes nothing; a repair saves the rest, and is sound', async () => {
   const directory = await damaged()
   const target = `${directory}-repaired`
-  const dry = await runCli(['repair', directory, '--dry-run'])
+  const before = contentOf(directory)
+  const dry = await runCli(['repair', directory, '--dry-run', '--output', target])
+  expect(contentOf(directory)).toEqual(before)
   const [topic, partition, offsets, file, position, bytes, reason] = dry.stdout.trimEnd().split('\t')
   expect([dry.code, topic, partition, file, reason]).toEqual([1, 'q', '1', `${directory}/q-1/${SEGMENT}`, 'checksum'])
   const [first, last] = offsets.split('-').map(Number)
@@ -26,8 +40,8 @@ test('a dry run says what is lost and writes nothing; a repair saves the rest, a
   const figures = `${count.toLocaleString('en-US')} records of 2 partitions`
   expect(dry.stderr).toContain(`${figures}, `)
   expect(dry.stderr).toContain(`of '${directory}' can be saved`)
-  expect(existsSync(target)).toBe(false)
   const real = await runCli(['repair', '-d', directory, '--output', target])
+  expect(contentOf(directory)).toEqual([...before, [basename(target), '']])
   expect([real.code, real.stdout]).toEqual([1, dry.stdout])
   expect(real.stderr).toContain(`saved in '${target}'`)
   expect((await runCli(['verify', target])).code).toBe(0)
@@ -57,4 +71,21 @@ test('where it cannot go, or nothing is, nothing is done', async () => {
     ['repair', `${directory}-nowhere`, '--dry-run'],
   ].map(async (words) => (await runCli(words)).code)
   expect(await Promise.all(codes)).toEqual([2, 2, 2, 3])
+})
+
+test('a directory that holds something already is not written to, and may be empty', async () => {
+  const directory = await damaged()
+  const target = `${directory}-repaired`
+  mkdirSync(target)
+  writeFileSync(`${target}/notes`, 'mine')
+  const refused = await runCli(['repair', directory, '--output', target])
+  expect([refused.code, refused.stdout]).toEqual([1, ''])
+  expect(refused.stderr).toContain('is not empty: name a directory')
+  expect(contentOf(target)).toEqual([[`${target}/notes`, expect.any(String)]])
+  expect(existsSync(`${target}.partial`)).toBe(false)
+  rmSync(`${target}/notes`)
+  const { code, stdout } = await runCli(['repair', directory, '--output', target, '--json'])
+  const report = JSON.parse(stdout)
+  expect([code, report.ok, report.output]).toEqual([1, false, target])
+  expect(report.partitions.map(({ lost }: { lost: unknown[] }) => lost.length)).toEqual([0, 1])
 })

@@ -65,6 +65,39 @@ const CASES: [what: string, which: 'closed' | 'killed', directory: string, apply
       await putFile(disk, other, first)
     },
   ],
+  [
+    'a time that is too early does not hide its batch where a stop has left indexes to be caught up with',
+    'killed',
+    'latest-1',
+    flip(33, 39, 32),
+  ],
+  [
+    'the latest time of a segment is known where it stood behind skipped offsets',
+    'closed',
+    'windowed-1',
+    (disk, { batches }) => {
+      const { path } = batches.find(({ segment }) => segment === 14)!
+      return changeFile(disk, path, (content) => content.subarray(0, 10))
+    },
+  ],
+  [
+    'zeros over the end of one batch and the offset of the next do not move that one',
+    'closed',
+    'latest-0',
+    (disk, { batches }) => changeFile(disk, batches[0].path, (content) => void content.fill(0, 9, 70)),
+  ],
+  [
+    'a copy of a damaged batch behind it is not where to read on, for ever',
+    'closed',
+    'orders-1',
+    (disk, { batches }) => {
+      const { path, position, bytes } = batches.find(({ baseOffset }) => baseOffset === 8)!
+      return changeFile(disk, path, (content) => {
+        content[position + bytes.length - 2] ^= 4
+        content.set(bytes, position + bytes.length)
+      })
+    },
+  ],
   ...(['closed', 'killed'] as const).map((which): (typeof CASES)[number] => [
     'a file that was added hides nothing of the segment before it',
     which,

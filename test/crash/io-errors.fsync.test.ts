@@ -11,6 +11,11 @@ import { FILE_SYSTEMS, runWithFailedSync } from '../helpers/failed-syncs.ts'
 /** `SYNC_CASE=<file system>/<chapter>/<sync>` runs one case only. */
 const ONLY = process.env['SYNC_CASE']
 
+/** The sync that `only` names, or Infinity where it is one of another file system or chapter. */
+function startOf(only: string, prefix: string): number {
+  return only.startsWith(prefix) ? Number(only.slice(prefix.length)) : Infinity
+}
+
 describe.each(FILE_SYSTEMS)('after a sync that fails on %s', (fileSystem) => {
   test.each([...CHAPTERS, ...CLIENT_CHAPTERS].map((chapter) => [chapter.name, chapter] as const))(
     'no acknowledgement is false, and a reopened log shows only what is durable: %s',
@@ -19,9 +24,10 @@ describe.each(FILE_SYSTEMS)('after a sync that fails on %s', (fileSystem) => {
       const start = await chapter.prepare()
       const failures: string[] = []
       let [failed, syncs] = [0, Infinity]
-      for (let at = 0; at < syncs; at++) {
+      const first = ONLY === undefined ? 0 : startOf(ONLY, `${fileSystem}/${name}/`)
+      for (let at = first; at < syncs; at++) {
         const which = `${fileSystem}/${name}/${at}`
-        if (ONLY !== undefined && ONLY !== which) continue
+        if (ONLY !== undefined && ONLY !== which) break
         try {
           const ended = await runWithFailedSync(chapter, start, at, fileSystem)
           if (!ended.hasFailed) syncs = Math.min(syncs, ended.syncs)

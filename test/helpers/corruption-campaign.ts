@@ -98,7 +98,8 @@ async function tryNext(
   } catch (cause) {
     for (const state of states) {
       await tryStates(image, [state], seed).catch((error: unknown) => {
-        const replay = `CORRUPTION_SEED=${seed} CORRUPTION_STATE=${state.number} npx vitest run ${file} -t '${name}'`
+        const share = given('SHARE') === undefined ? '' : `CORRUPTION_SHARE=${given('SHARE')} `
+        const replay = `${share}CORRUPTION_SEED=${seed} CORRUPTION_STATE=${state.number} npx vitest run ${file} -t '${name}'`
         const message = `${image.name}, ${state.what}: ${(error as Error).message}\nrepeat with ${replay}`
         throw new Error(message, { cause: error })
       })

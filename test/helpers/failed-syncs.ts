@@ -2,6 +2,7 @@
 import type { Varve } from '../../src/client/varve.ts'
 import { VarveError } from '../../src/errors.ts'
 import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import type { Damage } from '../../src/storage/recovery.ts'
 import { systemError } from '../../src/storage/system-error.ts'
 import type { Ledger } from './io-ledger.ts'
 import { checkFailures, runScript, sceneOn, settled, type Chapter, type Scene } from './io-run.ts'
@@ -102,7 +103,8 @@ async function checkReopened(disk: MemoryStorage, ledger: Ledger, fileSystem: Fi
       }
     }
   }
-  const checked = look(disk.crash(), ledger, 'a reopen and a power cut', compare, fileSystem === 'ext4 data')
+  const excuses = { isReopened: true, mayBeDamaged: fileSystem === 'ext4 data' }
+  const checked = look(disk.crash(), ledger, 'a reopen and a power cut', compare, excuses)
   await checked.catch((error: Error) => {
     // so is the loss of topics
     const isNamed = (error as { code?: string }).code === 'CORRUPT_MESSAGE' && error.message.includes('catalog')
@@ -115,12 +117,12 @@ async function look(
   ledger: Ledger,
   after: string,
   check: (log: Varve) => Promise<void>,
-  mayBeDamaged = false,
+  { isReopened = false, mayBeDamaged = false } = {},
 ): Promise<void> {
   const { clock, open }: Scene = sceneOn(disk, ledger)
   const looking = async () => {
     const log = await open()
-    const { damage } = log.recovery
+    const damage = isReopened ? withoutOneCheckpoint(log.recovery.damage) : log.recovery.damage
     if (damage.length > 0 && !mayBeDamaged)
       throw new Error(`after ${after}: damage was found: ${JSON.stringify(damage)}`)
     await check(log).catch((error: unknown) => {
@@ -129,6 +131,15 @@ async function look(
     await log.close()
   }
   await settled(clock, `a look after ${after}`, looking())
+}
+
+/**
+ * A checkpoint whose sync failed was read from the page cache and is gone with the power. The open that read it wrote the
+ * other one, so that no more than one is lost, and that is told.
+ */
+function withoutOneCheckpoint(damage: readonly Damage[]): readonly Damage[] {
+  const isCheckpoint = ({ path }: Damage) => /\/checkpoint-[ab]$/.test(path)
+  return damage.filter(isCheckpoint).length > 1 ? damage : damage.filter((one) => !isCheckpoint(one))
 }
 
 interface Found {

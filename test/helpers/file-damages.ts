@@ -164,7 +164,7 @@ export const filesMoved: Describe = async (image, partition, random) => {
 }
 
 const EVERY_SET_OF = 10
-const ANY_SET_OF = 13
+const ANY_SET_OF = 14
 
 /** Every set of the files of a small partition gone; of a larger one as many of them as `share` says. */
 export const anyFilesGone =

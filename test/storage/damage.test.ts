@@ -30,7 +30,7 @@ test('behind damage a batch is believed whose follower begins later, only where 
   const found = { position: first.length, header: { baseOffset: 3 } }
   expect(await findCredibleBatch(file, 0, 1, SPARSE)).toMatchObject(found)
   expect(await findCredibleBatch(file, 0, 1, DENSE)).toMatchObject({ header: { baseOffset: 7 } })
-  expect(await findCredibleBatch(file, 0, 3, DENSE)).toMatchObject(found)
+  expect(await findCredibleBatch(file, 0, 3, DENSE)).toMatchObject({ header: { baseOffset: 7 } })
 })
 
 test('where no batch begins, none fits what follows', async () => {

@@ -65,6 +65,14 @@ describe('a look-up by offset', () => {
     for (const offset of [7, 8, 16, 19]) expect((await lookUp(log, offset)).offsets[0]).toBe(offset)
   })
 
+  test('has all that is wanted before its end, though the file is cut short right behind it', async () => {
+    // what a failed sync was to write may be gone from the file, and readers go on up to what is durable
+    const { storage, log } = await storedLog([[batchAt(0), batchAt(1), batchAt(2)]])
+    await changeFile(storage, fileOf(0), (content) => content.subarray(0, batchAt(0).length + batchAt(1).length))
+    expect(await lookUp(log, 0, 64 * KIB, 2)).toEqual({ offsets: [0, 1], fault: null })
+    expect(await lookUp(log, 0, 64 * KIB, 3)).toEqual({ offsets: [0, 1], fault: 'incomplete' })
+  })
+
   test('finds nothing before the end where batches are missing by right', async () => {
     // more than is read at once
     const { log } = await storedLog([[batchAt(0), batchAt(5), batchAt(6, { padding: 100 * KIB })]], { sparse: true })
