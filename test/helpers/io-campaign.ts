@@ -2,9 +2,12 @@
 import { test } from 'vitest'
 import { CALL_KINDS, type Call, type CallKind } from './faulty-storage.ts'
 import { runChapter, type Chapter, type Ended, type Trouble } from './io-run.ts'
+import { SeededRandom } from './seeded-random.ts'
 
 /** `IO_CASE=<chapter>/<error>/<once|sticky>/<call>` runs one case only. */
 const ONLY = process.env['IO_CASE']
+/** Of the errors that last, so many are made, drawn anew in each run: `IO_SHARE=1` makes all. */
+const SHARE = ONLY === undefined ? Number(process.env['IO_SHARE'] ?? 0.5) : 1
 const FAILURES_SHOWN = 5
 
 const OPENING: readonly CallKind[] = ['open', 'create', 'list', 'readFile', 'syncDirectory', 'lockDirectory']
@@ -21,13 +24,16 @@ const REFUSED: { [code: string]: readonly CallKind[] | undefined } = {
 export const CODES = Object.keys(REFUSED)
 
 /**
- * Every error at every call: once, whether or not the system would give it there, and from then on where it would.
+ * Every error at every call: once, whether or not the system would give it there, and from then on where it would, of these
+ * as many as `IO_SHARE` says.
  */
 export function errorsAt(calls: readonly Call[]): Trouble[] {
+  const random = new SeededRandom()
   return calls.flatMap(({ kind, index }) =>
     CODES.flatMap((code) => {
       const once = { call: index, sticky: false, kind: code }
-      return REFUSED[code]!.includes(kind) ? [once, { ...once, sticky: true }] : [once]
+      const isTried = REFUSED[code]!.includes(kind) && random.chance(SHARE)
+      return isTried ? [once, { ...once, sticky: true }] : [once]
     }),
   )
 }
