@@ -163,7 +163,7 @@ export class LogReader {
         // a chunk may well end inside a batch: that is damage only where the file ends too
         fault: found.fault === 'incomplete' && fileHasMore ? null : found.fault,
       })
-      const isDoubtful = isSeeking && found.end > found.start && isDamagedFirst(bytes, found.start, available, offset)
+      const isDoubtful = isSeeking && found.end > found.start && findBatchFault(bytes, found.start, available) !== null
       if (found.end > found.start && !isDoubtful) return slice(found.start, found.end)
       if (found.atEnd) return slice(found.end, found.end)
       if (found.fault === 'incomplete' && !isDoubtful) {
@@ -217,7 +217,7 @@ export class LogReader {
     if (header === null || header.baseOffset > offset || header.baseOffset >= end || header.lastOffset >= limit)
       return null
     if (header.sizeBytes > available || !isInPlace(header, header.baseOffset, this.log)) return null
-    if (isDamagedFirst(bytes, 0, available, offset)) return null
+    if (findBatchFault(bytes, 0, available) !== null) return null
     return { segment, position, bytes, length: header.sizeBytes, nextOffset: header.lastOffset + 1, fault: null }
   }
 
@@ -354,9 +354,7 @@ export class LogReader {
   async corruption(slice: LogSlice, at: number, offset: number, reason: string): Promise<VarveError> {
     const { segment } = slice
     const position = slice.position + at
-    // a batch whose header is right is found again by its offset: not even a copy of it may be where to read on
-    const min = reason === 'checksum' ? offset + 1 : offset
-    const next = await this.inspect(segment, (damaged) => findCredibleBatch(damaged, position, min, this.log))
+    const next = await this.inspect(segment, (damaged) => findCredibleBatch(damaged, position, offset, this.log))
     const nextOffset = next?.header.baseOffset ?? this.following(segment)?.baseOffset ?? this.log.logEndOffset
     const startsWithOld = (file: StorageFile) => startsWithOldMessage(file, position, segment.sizeBytes)
     const isOld = reason === 'old format' && (await segment.inspect(startsWithOld))
@@ -380,14 +378,4 @@ function batchNamed(entry: { offset: number }, bytes: Buffer, available: number)
   if (findHeaderFault(bytes, 0, available) !== null) return null
   const header = readBatchHeader(bytes, 0)
   return header.lastOffset === entry.offset ? header : null
-}
-
-/**
- * Whether the first batch of a look-up claims by damage to hold the wanted offset. Its records should be as many as its
- * offsets; where they are not (damage, or compaction), its checksum tells.
- */
-function isDamagedFirst(bytes: Buffer, at: number, available: number, offset: number): boolean {
-  const { baseOffset, lastOffset, recordCount } = readBatchHeader(bytes, at)
-  if (baseOffset >= offset || lastOffset - baseOffset + 1 === recordCount) return false
-  return findBatchFault(bytes, at, available) !== null
 }

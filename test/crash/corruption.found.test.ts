@@ -4,6 +4,7 @@ import { tryDamage } from '../helpers/corruption-campaign.ts'
 import { filesIn, type Image, type PartitionImage } from '../helpers/damaged-image.ts'
 import { imagesOf } from '../helpers/corruption-campaign.ts'
 import { changeFile, openLog, putFile, valuesOf, DIRECTORY } from '../helpers/logs.ts'
+import { BATCH_HEADER_BYTES } from '../../src/codec/record-batch.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 
@@ -96,6 +97,17 @@ const CASES: [what: string, which: 'closed' | 'killed', directory: string, apply
         content[position + bytes.length - 2] ^= 4
         content.set(bytes, position + bytes.length)
       })
+    },
+  ],
+  [
+    'a copy of two batches, the second without its records, does not hide that one',
+    'closed',
+    'trimmed-1',
+    (disk, { batches }) => {
+      const index = batches.findIndex(({ baseOffset }) => baseOffset === 22)
+      const [before, one, two] = batches.slice(index - 2)
+      const copy = Buffer.concat([one.bytes, two.bytes.subarray(0, BATCH_HEADER_BYTES)])
+      return changeFile(disk, before.path, (content) => void content.set(copy, before.position))
     },
   ],
   ...(['closed', 'killed'] as const).map((which): (typeof CASES)[number] => [

@@ -1,6 +1,5 @@
 /** What must hold of a partition, whatever was done to its files. */
 import type { Varve } from '../../src/client/varve.ts'
-import { BATCH_HEADER_BYTES } from '../../src/codec/record-batch.ts'
 import { VarveError } from '../../src/errors.ts'
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { parseLogFileName, parseSegmentName } from '../../src/storage/segment-name.ts'
@@ -80,16 +79,11 @@ export async function expectationOf(
   return { image, partition, files, required, hidden, torn, isLogWhole, isUnknown: false, isReadOnly: false }
 }
 
-/**
- * Batches behind a copy of themselves or of a later one of their segment, be it only of the header: reading may go on with
- * the copy, and says what it left out.
- */
+/** Batches behind a copy of themselves or of a later one of their segment: reading may go on there, and says what it left out. */
 function hiddenByCopies({ batches }: PartitionImage, files: Map<string, Buffer>): PlacedBatch[] {
   return batches.filter(({ path, position, baseOffset }) => {
     const before = files.get(path)?.subarray(0, position)
-    return batches.some(
-      (other) => other.baseOffset >= baseOffset && before?.includes(other.bytes.subarray(0, BATCH_HEADER_BYTES)),
-    )
+    return batches.some((other) => other.baseOffset >= baseOffset && before?.includes(other.bytes))
   })
 }
 
