@@ -107,7 +107,7 @@ const CASES: [what: string, which: 'closed' | 'killed', directory: string, apply
       const index = batches.findIndex(({ baseOffset }) => baseOffset === 22)
       const [before, one, two] = batches.slice(index - 2)
       const copy = Buffer.concat([one.bytes, two.bytes.subarray(0, BATCH_HEADER_BYTES)])
-      return changeFile(disk, before.path, (content) => void content.set(copy, before.position))
+      return changeFile(disk, before.path, (content) => content.set(copy, before.position))
     },
   ],
   ...(['closed', 'killed'] as const).map((which): (typeof CASES)[number] => [
