@@ -182,30 +182,42 @@ class DirectoryCheck {
   private async checkPartition(name: string, path: string): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const { sequence } = this.root
-      const exchanges = this.exchangesOf(name)
+      const before = this.checkpointOf(name)
       const found = await verifyPartition(this.storage, this.root, name, path, this.onRead)
       if (found === null) return
       this.checked.add(name)
       if (found.damage.length > 0) {
         this.root = await this.root.readAgain()
         if (attempt < ATTEMPTS && (!this.root.clean || this.root.sequence !== sequence)) continue
-        // what was read was half of what was and half of what is
-        if (this.exchangesOf(name) !== exchanges) {
-          found.damage.length = 0
-          found.warnings.push({
-            path,
-            reason: 'was compacted again and again while it was read: nothing can be said of it',
-          })
-        }
+        this.passOverChanges(found, name, path, before)
       }
       this.add(found)
       return
     }
   }
 
-  /** How often compaction has exchanged segments of a partition. */
-  private exchangesOf(name: string): number {
-    return this.root.describe(name, null).checkpoint?.exchanges ?? 0
+  /** Takes back what only looked damaged because a writer has changed the partition while it was read. */
+  private passOverChanges(
+    found: PartitionFindings,
+    name: string,
+    path: string,
+    before: PartitionCheckpoint | null,
+  ): void {
+    const now = this.checkpointOf(name)
+    // what was read was half of what was and half of what is
+    if ((now?.exchanges ?? 0) !== (before?.exchanges ?? 0)) {
+      found.damage.length = 0
+      const reason = 'was compacted again and again while it was read: nothing can be said of it'
+      found.warnings.push({ path, reason })
+    }
+    // retention was faster, and what it has deleted belongs to the log no more
+    const start = now?.logStartOffset ?? 0
+    if (start > (before?.logStartOffset ?? 0))
+      found.damage = found.damage.filter(({ nextOffset }) => nextOffset > start)
+  }
+
+  private checkpointOf(name: string): PartitionCheckpoint | null {
+    return this.root.describe(name, null).checkpoint
   }
 
   private add({ damage, warnings, partition, key }: PartitionFindings): void {

@@ -1,3 +1,4 @@
+import { findBatchFault } from '../codec/record-batch.ts'
 import { findNextBatch, scanBatches } from './batch-scanner.ts'
 import { endsTruly, HeaderSieve, isRefuted, namesBatch } from './index-trust.ts'
 import { OffsetIndex } from './offset-index.ts'
@@ -133,12 +134,8 @@ export class SegmentIndexes {
   /** Keeps a greatest timestamp that was known before, in a log that is damaged, unless a batch speaks against it. */
   private async believe(log: StorageFile, sizeBytes: number, known: TimestampOffset | null): Promise<void> {
     if (known === null || known.timestamp <= this.greatestTimestamp) return
-    // headers may have told a wrong time, which only a checksum shows
-    const holds = this.isSound
-      ? await endsTruly(log, sizeBytes, this.offsets, known)
-      : !(await isRefuted(log, sizeBytes, this.offsets, known))
-    if (!holds) return
-    this.isSound = false
+    // where every batch is in order they know better
+    if (this.isSound || (await isRefuted(log, sizeBytes, this.offsets, known))) return
     // in no entry: those are of batches that are there, and it may be of another log's
     this.believed = known
     this.greatest = known.timestamp
@@ -172,7 +169,9 @@ export class SegmentIndexes {
     })
     for (let position = start; position < sizeBytes();) {
       const size = sizeBytes()
-      const end = await scanBatches(log, position, size, 'header', ({ header, position }) => {
+      const end = await scanBatches(log, position, size, 'header', ({ header, position, bytes, at, length }) => {
+        // a header may tell a wrong time, and a look-up by time would pass over its batch
+        this.isSound &&= findBatchFault(bytes, at, length) === null
         if (isKnown) {
           isKnown = false
           this.bytesSinceEntry = header.sizeBytes
