@@ -10,7 +10,7 @@ import base from './vitest.config.ts'
 export default defineConfig({
   test: {
     ...base.test,
-    include: ['test/{codec,storage,engine,client}/**/*.test.ts'],
+    include: ['test/{codec,storage,engine,client}/**/*.test.ts', 'test/{cli,crash}/{backup,repair}.test.ts'],
     env: { VARVE_SEED: '1' },
     setupFiles: ['test/helpers/fixed-seeds.ts'],
     maxWorkers: 2,
