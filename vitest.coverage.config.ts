@@ -1,8 +1,9 @@
 /**
  * Measures which branches of codec, storage and engine (writer and recovery with it) the tests of those layers take, and
- * fails below all of them: `npm run coverage`, on Linux. What is left out says why where it stands.
+ * those of backups and repairs, and fails below all of them: `npm run coverage`, on Linux. What is left out says why where
+ * it stands.
  *
- * Random campaigns are not among these tests, and the seeds are fixed: a branch that only chance reaches is not covered.
+ * Other campaigns are not among these tests, and the seeds are fixed, so that each run tries the same.
  */
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'

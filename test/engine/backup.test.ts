@@ -40,7 +40,11 @@ test('a segment that was deleted meanwhile, and cannot be when it lets go, is no
   const before = await segmentsIn(storage)
   expect(before.length).toBeGreaterThan(2)
   disk.syncDelay = (path) => (path.startsWith(COPY) ? idle(3) : undefined)
-  storage.failAt({ call: (kind, path) => kind === 'removeFile' && path.startsWith(`${DIRECTORY}/t-0/`), code: 'EIO', sticky: true })
+  storage.failAt({
+    call: (kind, path) => kind === 'removeFile' && path.startsWith(`${DIRECTORY}/t-0/`),
+    code: 'EIO',
+    sticky: true,
+  })
   let deleting: Promise<unknown> | null = null
   const { sizeBytes } = await log.backup(COPY, {
     onProgress: () => void (deleting ??= log.deleteRecords('t', { partition: 0, beforeOffset: VALUES.length })),

@@ -81,7 +81,8 @@ test.each(['.index', '.timeindex'] as const)(
     const [segment] = log.segments
     await segment.open()
     segment.completeTimeIndex()
-    disk.syncDelay = (path) => (path.endsWith(suffix) ? Promise.reject(systemError('EIO', 'fdatasync', path)) : undefined)
+    disk.syncDelay = (path) =>
+      path.endsWith(suffix) ? Promise.reject(systemError('EIO', 'fdatasync', path)) : undefined
     await expect(segment.writeIndexes({ sync: true })).rejects.toMatchObject({ code: 'EIO' })
     disk.syncDelay = undefined
     const written = await disk.readFile(fileOf(1, suffix))
