@@ -134,10 +134,8 @@ export class SegmentIndexes {
   private async believe(log: StorageFile, sizeBytes: number, known: TimestampOffset | null): Promise<void> {
     if (known === null || known.timestamp <= this.greatestTimestamp) return
     // headers may have told a wrong time, which only a checksum shows
-    const holds = this.isSound
-      ? await endsTruly(log, sizeBytes, this.offsets, known)
-      : !(await isRefuted(log, sizeBytes, this.offsets, known))
-    if (!holds) return
+    if (this.isSound && !(await endsTruly(log, sizeBytes, this.offsets, known))) return
+    if (!this.isSound && (await isRefuted(log, sizeBytes, this.offsets, known))) return
     this.isSound = false
     // in no entry: those are of batches that are there, and it may be of another log's
     this.believed = known

@@ -1,10 +1,10 @@
-/** How a reader beside the writer looks again at a partition while that is compacted. */
+/** How a reader beside the writer looks again at a partition that is compacted, damaged or deleted meanwhile. */
 import { expect, test } from 'vitest'
 import { LogEngine } from '../../src/engine/log-engine.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { SMALL, TOPIC, writeSome } from '../helpers/compacted-topic.ts'
 import { GatedReads } from '../helpers/gated-reads.ts'
-import { DIRECTORY, openLog } from '../helpers/logs.ts'
+import { DIRECTORY, openLog, rejection, segmentPath } from '../helpers/logs.ts'
 import { SeededRandom } from '../helpers/seeded-random.ts'
 
 test('what a compaction changes while a reader looks is looked at again: names and content belong together', async () => {
@@ -28,4 +28,20 @@ test('what a compaction changes while a reader looks is looked at again: names a
   expect(found.exchange.exchanges).toBeGreaterThan(0)
   await reader.close()
   await log.close()
+})
+
+test('a topic whose files are damaged is not taken for a deleted one, as long as they hold anything', async () => {
+  const storage = new MemoryStorage()
+  const log = await openLog({ storage })
+  await log.createTopic({ name: 't', segmentBytes: 200, valueCodec: 'bytes' })
+  for (let i = 0; i < 6; i++) await log.append('t', { value: Buffer.alloc(100) })
+  const reader = await LogEngine.open({ directory: DIRECTORY, storage, readOnly: true })
+  const { partitions } = reader.topics.get('t')!
+  await storage.removeFile(`${DIRECTORY}/t-0/partition.metadata`)
+  await storage.removeFile(segmentPath('t', 0, 0, '.log'))
+  await reader.refresh(partitions)
+  await expect(partitions[0].read(0, 1, 6)).rejects.toMatchObject({ code: 'CORRUPT_MESSAGE' })
+  await storage.removeDirectory(`${DIRECTORY}/t-0`)
+  expect(await rejection(reader.refresh(partitions))).toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
+  await reader.close()
 })
