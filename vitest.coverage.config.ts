@@ -1,8 +1,9 @@
 /**
  * Measures which branches of codec, storage and engine (writer and recovery with it) the tests of those layers take, and
- * fails below all of them: `npm run coverage`, on Linux. What is left out says why where it stands.
+ * those of backups and repairs, and fails below all of them: `npm run coverage`, on Linux. What is left out says why where
+ * it stands.
  *
- * Random campaigns are not among these tests, and the seeds are fixed: a branch that only chance reaches is not covered.
+ * Other campaigns are not among these tests, and the seeds are fixed, so that each run tries the same.
  */
 import { defineConfig } from 'vitest/config'
 import base from './vitest.config.ts'
@@ -10,7 +11,7 @@ import base from './vitest.config.ts'
 export default defineConfig({
   test: {
     ...base.test,
-    include: ['test/{codec,storage,engine,client}/**/*.test.ts'],
+    include: ['test/{codec,storage,engine,client}/**/*.test.ts', 'test/{cli,crash}/{backup,repair}.test.ts'],
     env: { VARVE_SEED: '1' },
     setupFiles: ['test/helpers/fixed-seeds.ts'],
     maxWorkers: 2,

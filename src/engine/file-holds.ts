@@ -45,7 +45,7 @@ export class FileHolds {
 
   /** Holds the files of a partition until the returned function is called. Nobody else may hold them. */
   hold(partition: Partition): () => void {
-    let release = (): void => {}
+    let release!: () => void
     this.held.set(
       partition,
       new Promise((resolve) => {

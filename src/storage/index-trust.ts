@@ -27,9 +27,8 @@ export async function endsTruly(
   log: StorageFile,
   sizeBytes: number,
   offsetIndex: OffsetIndex,
-  last: TimestampOffset | null,
+  last: TimestampOffset,
 ): Promise<boolean> {
-  if (last === null) return true
   const start = offsetIndex.lookup(last.offset)
   if (start.position > 0 && !(await namesBatch(log, start))) return false
   const { header, fault } = await findBatchOf(log, start.position, sizeBytes, last.offset)

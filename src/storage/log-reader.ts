@@ -106,9 +106,9 @@ export class LogReader {
     return new VarveError('CORRUPT_MESSAGE', message, { details, cause })
   }
 
-  private following(segment: Segment): Segment | undefined {
-    const index = this.log.segments.indexOf(segment)
-    return index < 0 ? undefined : this.log.segments[index + 1]
+  /** The segment behind one that may have been taken out of the log meanwhile. */
+  private following({ baseOffset }: Segment): Segment | undefined {
+    return this.log.segments.find((segment) => segment.baseOffset > baseOffset)
   }
 
   /** @param start position to read on from, or -1 to look it up */
@@ -180,8 +180,7 @@ export class LogReader {
       // a length that is wrong may lead to the very end, past the wanted batch
       const isPassed = isSeeking && !fileHasMore && found.expected <= offset && offset < this.limitOf(segment)
       if (found.fault === null && !isDoubtful && !isPassed) {
-        if (!fileHasMore)
-          return { ...slice(found.end, found.end), fault: position + available < end ? 'incomplete' : null }
+        if (!fileHasMore) return slice(found.end, found.end)
         position += found.end
         expected = found.expected
         continue

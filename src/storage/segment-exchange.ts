@@ -1,3 +1,4 @@
+import { assert } from '../assert.ts'
 import type { PartitionCheckpoint, SegmentSwap } from './checkpoint.ts'
 import type { CleanedSegment } from './cleaned-segment.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -118,7 +119,7 @@ export class SegmentExchange {
   /** Gives the files of the new segment their names, and forgets the exchange. May be called again after a failure. */
   async complete(store: () => Promise<void>): Promise<void> {
     const { swap } = this
-    if (swap === null) return
+    assert(swap !== null, 'an exchange counts')
     await completeSwap(this.log.context.storage, this.log.directory, swap)
     await this.close()
     this.swap = null

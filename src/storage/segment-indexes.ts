@@ -74,8 +74,8 @@ export class SegmentIndexes {
   async areTrustworthy(log: StorageFile, sizeBytes: number): Promise<boolean> {
     const { offsets, times } = this
     if (!offsets.isPlausible(sizeBytes) || !times.isPlausible(Number.MAX_SAFE_INTEGER)) return false
-    if (times.last() === null) return sizeBytes === 0
-    return endsTruly(log, sizeBytes, offsets, times.last())
+    const last = times.last()
+    return last === null ? sizeBytes === 0 : endsTruly(log, sizeBytes, offsets, last)
   }
 
   /** Goes on from the last entries, as if the segment had never been closed. */

@@ -243,7 +243,7 @@ export class Segment {
         entries.lost()
         throw error
       })
-      if (length === 0) await this.context.storage.syncDirectory(this.context.directory)
+      if (start === 0) await this.context.storage.syncDirectory(this.context.directory)
       entries.synced()
     } finally {
       await file.close()

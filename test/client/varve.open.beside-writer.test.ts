@@ -58,6 +58,26 @@ test('they see what is there or is gone, and never take it for damage', async ()
   expect(seen).toContain('t done')
 })
 
+test('a verification that retention outruns again and again finds no damage', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', segmentBytes: 1000, retentionBytes: 3000, valueCodec: 'bytes' })
+  const roll = async () => {
+    for (let i = 0; i < 50; i++) await log.append('t', { value: Buffer.alloc(100) })
+    await log.enforceRetention()
+  }
+  await roll()
+  const slow = new GatedReads(disk)
+  let rolls = 0
+  // whenever one of its files is read, the others are soon gone
+  slow.gate = (path, kind) => (kind === 'read' && /t-0.*\.log$/.test(path) ? (rolls++, roll()) : undefined)
+  const { damage, partitions } = await verifyDirectory(DIRECTORY, { storage: slow })
+  expect(damage).toEqual([])
+  expect(partitions.map(({ topic }) => topic)).toContain('t')
+  expect(rolls).toBeGreaterThanOrEqual(3)
+  await log.close()
+})
+
 test('they read the checkpoint whole only when it has changed, however many partitions they look into', async () => {
   const disk = new MemoryStorage()
   const log = await openLog({ storage: disk })

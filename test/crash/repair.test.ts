@@ -286,7 +286,7 @@ describe(`a repair (VARVE_SEED=${random.seed})`, () => {
       await log.close()
       await changeFile(disk, segmentPath('orders', 0, 0, '.log'), (content) => void (content[80] ^= 1))
       const before = await everything(disk)
-      for (let index = 0, calls = 1; index < calls; index++) {
+      for (let index = 0, calls = 1; index <= calls; index++) {
         const image = disk.clone()
         const storage = new FaultyStorage(image)
         if (index > 0) storage.failAt({ call: index - 1, code })

@@ -25,6 +25,19 @@ test('who looks again finds what another process has stored meanwhile, from the 
   }
 })
 
+test('who looks again and cannot read is told of which directory, and finds it when it can be read', async () => {
+  const { storage, files } = await checkpointFiles()
+  await files.store({ clean: false, partitions: {} })
+  const reader = new CheckpointFiles(storage, '/log')
+  storage.failAt({ call: (kind) => kind === 'read', code: 'EIO' })
+  expect(await rejection(reader.reload())).toMatchObject({
+    code: 'KAFKA_STORAGE_ERROR',
+    details: { path: '/log' },
+    cause: { code: 'EIO' },
+  })
+  expect(await reader.reload()).toMatchObject({ sequence: 1, damaged: [] })
+})
+
 test('a file that cannot be closed keeps no other one open, and is told', async () => {
   const { storage, files } = await checkpointFiles()
   await files.store({ clean: false, partitions: {} })

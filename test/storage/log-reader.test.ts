@@ -115,6 +115,33 @@ describe('a look-up by offset', () => {
     expect(await lookUp(log, 1)).toEqual({ offsets: [1], fault: null })
   })
 
+  test('finds nothing at its end, and no damage either, though the file is cut short just there', async () => {
+    const { storage, log } = await storedLog([[batchAt(0), batchAt(1), batchAt(2)]])
+    await changeFile(storage, fileOf(0), (content) => content.subarray(0, batchAt(0).length + batchAt(1).length))
+    const slice = await log.read(0, 64 * KIB, 2)
+    expect(contentOf(await log.read(2, 1, 2, slice))).toEqual({ offsets: [], fault: null })
+    expect(contentOf(await log.read(2, 1, 3, slice))).toEqual({ offsets: [], fault: 'incomplete' })
+  })
+
+  test('says that what the log should hold to its end is not there, though every batch is whole', async () => {
+    // by its size the file is the one that it should be
+    const { log } = await storedLog([[batchAt(0), batchAt(1)]], { contentEndOffset: 5, logEndOffset: 9 })
+    expect(await lookUp(log, 0, 64 * KIB)).toEqual({ offsets: [0, 1], fault: null })
+    for (const offset of [2, 4]) expect(await lookUp(log, offset)).toEqual({ offsets: [], fault: 'incomplete' })
+    // those behind it were reserved and never used
+    expect(await lookUp(log, 5)).toEqual({ offsets: [], fault: null })
+  })
+
+  test('of damage in a segment that retention takes meanwhile leads on to the first one that is left', async () => {
+    const { storage, log } = await storedLog([[batchAt(0), batchAt(1)], [batchAt(2)], [batchAt(3)]])
+    await changeFile(storage, fileOf(0), (content) => void (content[content.length - 1] ^= 1))
+    const slice = await log.read(0, 64 * KIB, 4)
+    log.advanceStart(2)
+    log.segments = log.segments.slice(1)
+    const error = await log.corruption(slice, batchAt(0).length, 1, 'checksum')
+    expect(error).toMatchObject({ code: 'CORRUPT_MESSAGE', details: { path: fileOf(0), offset: 1, nextOffset: 2 } })
+  })
+
   test('ends where retention has taken what it looked for meanwhile', async () => {
     const { log } = await storedLog([[batchAt(0), batchAt(1)], [batchAt(2)]])
     exchangeDuring(log, 'lookup', () => log.advanceStart(2))
@@ -140,6 +167,19 @@ describe('a look-up by time', () => {
     const { log } = await storedLog([[timed(1), timed(2), misplaced, timed(4)]])
     expect(await log.offsetForTimestamp(400, 5)).toBe(3)
     expect(await log.offsetForTimestamp(200, 5)).toBe(2)
+  })
+
+  test('leads to where the log should go on and does not: what is gone may be the record', async () => {
+    const { log } = await storedLog([[timed(1), timed(2)]], { contentEndOffset: 5, logEndOffset: 9 })
+    expect(await log.offsetForTimestamp(300, 9)).toBe(3)
+    expect(await log.offsetForTimestamp(300, 3)).toBe(null)
+    // offsets that an epoch has skipped are no loss
+    const epochs = [
+      { epoch: 0, startOffset: 1 },
+      { epoch: 1, startOffset: 5, skippedFrom: 3 },
+    ]
+    const { log: other } = await storedLog([[timed(1), timed(2)]], { contentEndOffset: 5, logEndOffset: 9, epochs })
+    expect(await other.offsetForTimestamp(300, 9)).toBe(null)
   })
 
   test('begins again in the segment that took the place of its own meanwhile', async () => {

@@ -489,6 +489,24 @@ describe('a sync that takes its time', () => {
     expect(await read(storage.crash(), '/a')).toBe('\0\0\0\0late')
   })
 
+  test('and the next one writes only what was written before it was called', async () => {
+    const storage = new MemoryStorage()
+    storage.failedSync = 'dropped'
+    const file = await durableFile(storage, '/a', 'abcdef')
+    storage.syncDelay = () => Promise.reject(new Error('EIO'))
+    file.write(Buffer.from('X'), 0)
+    await expect(file.sync()).rejects.toThrow('EIO')
+    const gate = new SyncGate()
+    storage.syncDelay = (path) => gate.pass(path)
+    file.write(Buffer.from('Y'), 1)
+    const sync = file.sync()
+    file.write(Buffer.from('Z'), 2)
+    gate.release()
+    await sync
+    expect(await read(storage, '/a')).toBe('XYZdef')
+    expect(await read(storage.crash(), '/a')).toBe('aYcdef')
+  })
+
   test('is waited for by close', async () => {
     const storage = new MemoryStorage()
     const file = await durableFile(storage, '/a')

@@ -1,4 +1,4 @@
-/** When a log rolls, and what it says of a failure. */
+/** When a log rolls, where it may have gaps, and what it says of a failure. */
 import { expect, test } from 'vitest'
 import { VarveError } from '../../src/errors.ts'
 import { thrown } from '../helpers/logs.ts'
@@ -26,4 +26,16 @@ test('the first failure is told by all that comes after it, whatever failed', as
     expect(log.fail(new Error('another one'))).toBe(failure)
     expect(thrown(() => log.throwIfFailed())).toBe(failure)
   }
+})
+
+test('behind a gap only an epoch begins that has skipped it, or of which nothing tells what it has skipped', async () => {
+  const epochs = [
+    { epoch: 0, startOffset: 0 },
+    { epoch: 1, startOffset: 5, skippedFrom: 3 },
+    { epoch: 2, startOffset: 9 },
+  ]
+  const { log } = await storedLog([[batchAt(0)]], { epochs })
+  expect([2, 3, 4].map((end) => log.mayStartAfterGap(5, end))).toEqual([false, true, true])
+  expect([0, 8].map((end) => log.mayStartAfterGap(9, end))).toEqual([true, true])
+  expect(log.mayStartAfterGap(7, 6)).toBe(false)
 })

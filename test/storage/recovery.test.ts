@@ -128,6 +128,20 @@ describe('after an unclean stop', () => {
     expect(await namesIn(storage, PARTITION)).not.toContain(fileOf(9).split('/').at(-1))
   })
 
+  test.each([
+    ['saved and goes', [batchAt(3)]],
+    ['goes, where it is empty', []],
+  ])('a file of offsets that the one before it holds would hide them: it is %s', async (_, stray) => {
+    const batches = [batchAt(0), batchAt(1, { recordCount: 5 })]
+    const storage = await diskWith({ 0: batches, 3: stray })
+    const { state, report } = await recover(storage, { checkpoint: checkpointOf(batches, 1) })
+    expect(baseOffsets(state)).toEqual([0])
+    expect(state).toMatchObject({ logEndOffset: 6, contentEndOffset: 6 })
+    expect(report).toMatchObject({ cutBytes: Buffer.concat(stray).length, damage: [] })
+    expect(report.savedTo).toHaveLength(stray.length)
+    expect(await namesIn(storage, PARTITION)).not.toContain(fileOf(3).split('/').at(-1))
+  })
+
   test('a checkpoint that lists no segment makes no damage of what is before its position', async () => {
     const checkpoint = checkpointOf([], 0, { segments: [], durableSegment: 5, durableOffset: 5, logStartOffset: 5 })
     const storage = await diskWith({ 0: [batchAt(0)], 5: [batchAt(5)] })

@@ -6,8 +6,10 @@ import type { SegmentContext } from '../../src/storage/segment-context.ts'
 import { segmentFileName } from '../../src/storage/segment-name.ts'
 import { SegmentPool } from '../../src/storage/segment-pool.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { systemError } from '../../src/storage/system-error.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
 import { putFile } from '../helpers/logs.ts'
+import { batchAt, fileOf, storedLog } from '../helpers/stored-log.ts'
 
 const CONTENT = Buffer.from('what the segment held')
 
@@ -59,6 +61,36 @@ test('one of a read-only log is refused when the writer has exchanged segments s
   stored = 4
   await expect(read(segment)).rejects.toMatchObject({ code: 'ENOENT' })
 })
+
+test('one that is refused is so also where its file cannot be closed', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  const { segment } = await segmentOn(storage, { readOnly: true, storedExchanges: async () => 4 }, 3)
+  storage.failAt({ call: (kind) => kind === 'close', code: 'EIO' })
+  await expect(read(segment)).rejects.toMatchObject({ code: 'ENOENT' })
+  expect(storage.calls.at(-1)).toMatchObject({ kind: 'close', fault: 'EIO' })
+})
+
+test.each(['.index', '.timeindex'] as const)(
+  'what a failed sync of an index file was to make durable is written once more, all of it (%s)',
+  async (suffix) => {
+    const disk = new MemoryStorage()
+    disk.failedSync = 'dropped'
+    const batches = [1, 2, 3].map((offset) => batchAt(offset, { baseTimestamp: 100 * offset }))
+    const { log } = await storedLog([batches], { storage: disk, indexIntervalBytes: () => 1 })
+    for (const path of ['/', '/log']) await disk.syncDirectory(path)
+    const [segment] = log.segments
+    await segment.open()
+    segment.completeTimeIndex()
+    disk.syncDelay = (path) =>
+      path.endsWith(suffix) ? Promise.reject(systemError('EIO', 'fdatasync', path)) : undefined
+    await expect(segment.writeIndexes({ sync: true })).rejects.toMatchObject({ code: 'EIO' })
+    disk.syncDelay = undefined
+    const written = await disk.readFile(fileOf(1, suffix))
+    expect(written.length).toBeGreaterThan(8)
+    await segment.writeIndexes({ sync: true })
+    expect(await disk.crash().readFile(fileOf(1, suffix))).toEqual(written)
+  },
+)
 
 test('one whose index cannot be read is asked again the next time', async () => {
   const storage = new FaultyStorage(new MemoryStorage())

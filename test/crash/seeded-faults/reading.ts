@@ -61,8 +61,8 @@ export const READING: readonly SeededFault[] = [
     what: 'indexes of a log that was closed in order are believed, whatever their last entries say',
     standsFor: 'KAFKA-1554: corrupt index found',
     file: 'src/storage/segment-indexes.ts',
-    find: 'return endsTruly(log, sizeBytes, offsets, times.last())',
-    replace: 'return true',
+    find: 'sizeBytes === 0 : endsTruly(log, sizeBytes, offsets, last)',
+    replace: 'sizeBytes === 0 : true',
     hunts: [testOf('client/varve.read.indexes'), testOf('crash/corruption.indexes', 'wrong indexes of a log')],
   },
   {

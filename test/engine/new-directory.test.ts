@@ -1,0 +1,46 @@
+/** A directory that is written as a whole, where what is done about a failure fails as well. */
+import { expect, test } from 'vitest'
+import { NewDirectory } from '../../src/engine/new-directory.ts'
+import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { FaultyStorage } from '../helpers/faulty-storage.ts'
+import { namesIn, rejection } from '../helpers/logs.ts'
+
+const COPY = '/backups/copy'
+
+function stubborn(): FaultyStorage {
+  const storage = new FaultyStorage(new MemoryStorage())
+  storage.lockDirectory = async () => ({ release: () => Promise.reject(new Error('EIO: release')) })
+  return storage
+}
+
+test('what has failed is told, and not that its lock cannot be let go', async () => {
+  const storage = stubborn()
+  storage.failAt({ call: (kind, path) => kind === 'list' && path === `${COPY}.partial`, code: 'EACCES' })
+  expect(await rejection(NewDirectory.create(storage, COPY, '/data'))).toMatchObject({ code: 'EACCES' })
+})
+
+test('taking one away fails silently, whatever fails: the next writer takes away what is left', async () => {
+  const storage = stubborn()
+  const created = await NewDirectory.create(storage, COPY, '/data')
+  storage.failAt({ call: (kind) => kind === 'list', code: 'EIO' })
+  await created.abandon()
+  expect(await namesIn(storage, '/backups')).toEqual(['copy.partial'])
+  const again = new FaultyStorage(storage.inner)
+  await (await NewDirectory.create(again, COPY, '/data')).complete()
+  expect(await namesIn(again, '/backups')).toEqual(['copy'])
+})
+
+test('one whose name cannot be made durable loses it again, and all that it holds', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  const created = await NewDirectory.create(storage, COPY, '/data')
+  storage.failAt({ call: (kind, path) => kind === 'syncDirectory' && path === '/backups', code: 'EIO' })
+  expect(await rejection(created.complete())).toMatchObject({ code: 'EIO' })
+  expect(await namesIn(storage, '/backups')).toEqual(['copy'])
+  await created.abandon()
+  expect(await namesIn(storage, '/backups')).toEqual([])
+  await (await NewDirectory.create(storage, COPY, '/data')).complete()
+})
+
+test('of a log in the root directory no copy can be anywhere: all is inside it', async () => {
+  expect(await rejection(NewDirectory.check(new MemoryStorage(), COPY, '/'))).toBeInstanceOf(RangeError)
+})
