@@ -56,7 +56,7 @@ test(
   'damage of any kind in the catalog refuses the log as it is, or loses no topic',
   { timeout: 3_600_000 },
   async () => {
-    const seed = given('SEED') ?? new SeededRandom().below(2 ** 24)
+    const seed = given('CORRUPTION_SEED') ?? new SeededRandom().below(2 ** 24)
     const random = new SeededRandom(seed)
     const image = await reference()
     const outcomes = { opened: 0, refused: 0 }
@@ -65,7 +65,7 @@ test(
     Error.stackTraceLimit = 0
     const attempt = async (what: string, apply: (disk: MemoryStorage) => Promise<void>) => {
       count++
-      if (given('STATE') !== undefined && given('STATE') !== count) return
+      if (given('CORRUPTION_STATE') !== undefined && given('CORRUPTION_STATE') !== count) return
       const disk = image.clone()
       await apply(disk)
       const result = await check(disk, new SeededRandom(seed + count).chance(0.3)).catch((error: unknown) => {
@@ -84,7 +84,7 @@ test(
         await attempt(`'${path}' and more`, (disk) => putFile(disk, path, Buffer.concat([content, more])))
       }
       for (let bit = 0; bit < content.length * 8; bit++) {
-        if (!random.chance(given('SHARE') ?? 0.5)) continue
+        if (!random.chance(given('CORRUPTION_SHARE') ?? 0.5)) continue
         const flip = (bytes: Buffer) => void (bytes[bit >> 3] ^= 1 << (bit & 7))
         await attempt(`bit ${bit} of '${path}'`, (disk) => changeFile(disk, path, flip))
       }

@@ -125,21 +125,21 @@ test.each(['closed', 'killed'] as const)(
   'one bit of either, of a log that was %s',
   { timeout: 3_600_000 },
   async (name) => {
-    const seed = given('SEED') ?? new SeededRandom().below(2 ** 24)
+    const seed = given('CORRUPTION_SEED') ?? new SeededRandom().below(2 ** 24)
     const random = new SeededRandom(seed)
     const found = await reference(name)
     const { stackTraceLimit } = Error
-    Error.stackTraceLimit = given('STATE') === undefined ? 0 : stackTraceLimit
+    Error.stackTraceLimit = given('CORRUPTION_STATE') === undefined ? 0 : stackTraceLimit
     const started = process.cpuUsage()
     let count = 0
     for (const path of PATHS) {
       const content = await found.image.disk.readFile(path)
       const padding = content.toString('latin1').trimEnd().length
       for (let bit = 0; bit < content.length * 8; bit++) {
-        const share = (given('SHARE') ?? 1) * (bit >> 3 < padding ? 1 : 0.02)
-        if (!random.chance(given('SHARE') === 1 ? 1 : share * 0.12)) continue
+        const share = (given('CORRUPTION_SHARE') ?? 1) * (bit >> 3 < padding ? 1 : 0.02)
+        if (!random.chance(given('CORRUPTION_SHARE') === 1 ? 1 : share * 0.12)) continue
         count++
-        if (given('STATE') !== undefined && given('STATE') !== count) continue
+        if (given('CORRUPTION_STATE') !== undefined && given('CORRUPTION_STATE') !== count) continue
         const disk = found.image.disk.clone()
         await putFile(
           disk,

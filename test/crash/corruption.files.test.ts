@@ -10,7 +10,7 @@ import {
 } from '../helpers/file-damages.ts'
 
 const FILE = 'test/crash/corruption.files.test.ts'
-const share = given('SHARE')
+const share = given('CORRUPTION_SHARE')
 
 for (const which of ['closed', 'killed'] as const) {
   const campaign = (what: string, ...kinds: Parameters<typeof ofAllPartitions>) =>

@@ -26,7 +26,7 @@ function flipsOf(wanted: RegExp, share: number) {
   }
 }
 
-const share = given('SHARE')
+const share = given('CORRUPTION_SHARE')
 
 corruptionCampaign(FILE, 'one bit of a log that was closed', 'closed', flipsOf(/\.log$/, share ?? 0.08))
 corruptionCampaign(FILE, 'one bit of a log that was killed', 'killed', flipsOf(/\.log$/, share ?? 0.04))

@@ -77,7 +77,7 @@ test(
   'damage of any kind in __consumer_offsets never reads as "nothing committed"',
   { timeout: 3_600_000 },
   async () => {
-    const seed = given('SEED') ?? new SeededRandom().below(2 ** 24)
+    const seed = given('CORRUPTION_SEED') ?? new SeededRandom().below(2 ** 24)
     const random = new SeededRandom(seed)
     const image = await reference()
     expect(new Set(GROUPS.map(pathOf)).size).toBe(GROUPS.length)
@@ -87,7 +87,7 @@ test(
     let count = 0
     const attempt = async (what: string, path: string, apply: (disk: MemoryStorage) => Promise<void>) => {
       count++
-      if (given('STATE') !== undefined && given('STATE') !== count) return
+      if (given('CORRUPTION_STATE') !== undefined && given('CORRUPTION_STATE') !== count) return
       const disk = image.clone()
       await apply(disk)
       const result = await check(disk, path, new SeededRandom(seed + count).chance(0.2)).catch((error: unknown) => {
@@ -104,7 +104,7 @@ test(
         for (let length = 0; length < content.length; length += random.between(1, 40))
           await attempt(`'${file}' cut at ${length}`, path, (disk) => putFile(disk, file, content.subarray(0, length)))
         for (let bit = 0; bit < content.length * 8; bit++) {
-          if (!random.chance(given('SHARE') ?? 0.04)) continue
+          if (!random.chance(given('CORRUPTION_SHARE') ?? 0.04)) continue
           const flip = (bytes: Buffer) => void (bytes[bit >> 3] ^= 1 << (bit & 7))
           await attempt(`bit ${bit} of '${file}'`, path, (disk) => changeFile(disk, file, flip))
         }

@@ -7,7 +7,7 @@ import { putFile } from '../helpers/logs.ts'
 import type { SeededRandom } from '../helpers/seeded-random.ts'
 
 const FILE = 'test/crash/corruption.indexes.test.ts'
-const ROUNDS = Math.ceil(410 * (given('SHARE') ?? 1))
+const ROUNDS = Math.ceil(410 * (given('CORRUPTION_SHARE') ?? 1))
 let entries = 0
 
 /** Ascending numbers in [least, greatest), without the same one twice. */

@@ -35,9 +35,9 @@ export function imagesOf(): ReturnType<typeof makeImages> {
   return (images ??= makeImages(new MemoryStorage()))
 }
 
-/** What is given from outside: `CORRUPTION_SEED`, `CORRUPTION_STATE` and `CORRUPTION_SHARE`. */
-export function given(name: 'SEED' | 'STATE' | 'SHARE'): number | undefined {
-  const text = process.env[`CORRUPTION_${name}`]
+/** What is given from outside. */
+export function given(name: 'CORRUPTION_SEED' | 'CORRUPTION_STATE' | 'CORRUPTION_SHARE'): number | undefined {
+  const text = process.env[name]
   return text === undefined ? undefined : Number(text)
 }
 
@@ -55,8 +55,8 @@ export function corruptionCampaign(
   damages: (image: Image, random: SeededRandom) => Promise<Damage[]>,
 ): void {
   test(`${name}`, { timeout: 3_600_000 }, async () => {
-    const seed = given('SEED') ?? new SeededRandom().below(2 ** 24)
-    const wanted = given('STATE')
+    const seed = given('CORRUPTION_SEED') ?? new SeededRandom().below(2 ** 24)
+    const wanted = given('CORRUPTION_STATE')
     const image = (await imagesOf())[which]
     const { stackTraceLimit } = Error
     if (wanted === undefined) Error.stackTraceLimit = 0
@@ -98,7 +98,7 @@ async function tryNext(
   } catch (cause) {
     for (const state of states) {
       await tryStates(image, [state], seed).catch((error: unknown) => {
-        const share = given('SHARE') === undefined ? '' : `CORRUPTION_SHARE=${given('SHARE')} `
+        const share = given('CORRUPTION_SHARE') === undefined ? '' : `CORRUPTION_SHARE=${given('CORRUPTION_SHARE')} `
         const replay = `${share}CORRUPTION_SEED=${seed} CORRUPTION_STATE=${state.number} npx vitest run ${file} -t '${name}'`
         const message = `${image.name}, ${state.what}: ${(error as Error).message}\nrepeat with ${replay}`
         throw new Error(message, { cause: error })
