@@ -63,3 +63,23 @@ test('a segment that was deleted meanwhile, and cannot be when it lets go, is no
   expect(await segmentsIn(storage)).toHaveLength(1)
   await again.close()
 })
+
+test('what waits for its sync, which no reader sees yet, is not in the copy', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', valueCodec: 'string' })
+  await log.append('t', { value: 'acknowledged' })
+  let release!: () => void
+  const held = new Promise<void>((resolve) => (release = resolve))
+  disk.syncDelay = (path) => (path === segmentPath('t', 0, 0, '.log') ? held : undefined)
+  const waiting = log.append('t', { value: 'not yet' })
+  for (let turn = 0; turn < 5; turn++) await idle()
+  expect((await disk.readFile(segmentPath('t', 0, 0, '.log'))).includes('not yet')).toBe(true)
+  await log.backup(COPY)
+  release()
+  await waiting
+  const copy = await openLog({ directory: COPY, storage: disk })
+  expect(await valuesOf(copy, 't')).toEqual(['acknowledged'])
+  await copy.close()
+  await log.close()
+})

@@ -25,7 +25,7 @@ export const COPIES: readonly SeededFault[] = [
     file: 'src/engine/backup.ts',
     find: 'highWatermark > log.durableOffset || ',
     replace: 'log.logEndOffset > log.durableOffset || ',
-    hunts: [testOf(BACKUP, 'one moment')],
+    hunts: [testOf('engine/backup', 'waits for its sync'), testOf(BACKUP, 'one moment')],
   },
   {
     id: 'backup-data-not-synced',
