@@ -20,6 +20,7 @@ import { checkGroupId, checkName, isNamed } from './call-checks.ts'
 import { consumerSettings, type ConsumerOptions } from './consumer-options.ts'
 import { Consumer } from './consumer.ts'
 import { GroupAdmin, type GroupDescription, type GroupListing, type PartitionLag } from './group-admin.ts'
+import { keepInternals } from './internals.ts'
 import type { OffsetReset, ResetOptions } from './offset-reset.ts'
 import { describe, type TopicDescription } from './topic-description.ts'
 import { startingPlaces, type ReadOptions } from './read-options.ts'
@@ -47,6 +48,7 @@ export class Varve implements AsyncDisposable {
     this.admin = new TopicAdmin(engine)
     this.coordinator = new GroupCoordinator(engine)
     this.groups = new GroupAdmin(engine, this.coordinator)
+    keepInternals(this, { engine, admin: this.admin, coordinator: this.coordinator, groups: this.groups })
   }
 
   /**

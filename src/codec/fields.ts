@@ -1,4 +1,4 @@
-import { VarveError } from '../errors.ts'
+import { VarveError, type ErrorCode } from '../errors.ts'
 
 /**
  * The fields that Kafka's messages are made of, big-endian: those of its requests, of the records of its internal topics
@@ -13,10 +13,27 @@ import { VarveError } from '../errors.ts'
 const STRING_BYTES_MAX = 0x7fff
 const FIRST_BYTES = 256
 
-/** Writes fields one after another, as versions that are not flexible have them. */
+/** Up to so many bytes are copied into what is written; more are passed on as they are. */
+const COPIED_BYTES_MAX = 1024
+
+/** Writes fields one after another. */
 export class FieldWriter {
+  /** Whether lengths are written as flexible versions have them. */
+  flexible = false
   private bytes = Buffer.allocUnsafe(FIRST_BYTES)
   private length = 0
+  /** What comes before `bytes`. */
+  private readonly pieces: Buffer[] = []
+
+  boolean(value: boolean): this {
+    return this.int8(value ? 1 : 0)
+  }
+
+  int8(value: number): this {
+    const at = this.reserve(1)
+    this.bytes.writeInt8(value, at)
+    return this
+  }
 
   int16(value: number): this {
     const at = this.reserve(2)
@@ -42,36 +59,68 @@ export class FieldWriter {
     if (size > STRING_BYTES_MAX) {
       throw new RangeError(`text of ${size} bytes is too long: '${text.slice(0, 20)}...' may have ${STRING_BYTES_MAX}`)
     }
-    this.int16(size)
+    if (this.flexible) this.compactLength(size)
+    else this.int16(size)
     const at = this.reserve(size)
     this.bytes.write(text, at)
     return this
   }
 
   nullableString(text: string | null): this {
-    return text === null ? this.int16(-1) : this.string(text)
+    if (text !== null) return this.string(text)
+    return this.flexible ? this.compactLength(-1) : this.int16(-1)
   }
 
   byteString(value: Uint8Array): this {
-    this.int32(value.length)
+    return this.size(value.length).append(value)
+  }
+
+  nullableByteString(value: Uint8Array | null): this {
+    return value === null ? this.size(-1) : this.byteString(value)
+  }
+
+  /** Bytes without their length. They are not to change until what is written has gone out. */
+  append(value: Uint8Array): this {
+    if (value.length > COPIED_BYTES_MAX) {
+      this.pieces.push(this.bytes.subarray(0, this.length), Buffer.from(value.buffer, value.byteOffset, value.length))
+      this.bytes = Buffer.allocUnsafe(FIRST_BYTES)
+      this.length = 0
+      return this
+    }
     const at = this.reserve(value.length)
     this.bytes.set(value, at)
     return this
   }
 
-  nullableByteString(value: Uint8Array | null): this {
-    return value === null ? this.int32(-1) : this.byteString(value)
-  }
-
   array<T>(items: readonly T[], writeItem: (item: T) => void): this {
-    this.int32(items.length)
+    this.size(items.length)
     items.forEach(writeItem)
     return this
   }
 
+  /** How many bytes or items follow; -1: null. */
+  size(count: number): this {
+    return this.flexible ? this.compactLength(count) : this.int32(count)
+  }
+
+  unsignedVarint(value: number): this {
+    for (; value > 0x7f; value >>>= 7) this.int8(((value & 0x7f) | 0x80) - 0x100)
+    return this.int8(value)
+  }
+
+  private compactLength(size: number): this {
+    return this.unsignedVarint(size + 1)
+  }
+
   /** What was written. The writer is not used after that. */
   finish(): Buffer {
-    return this.bytes.subarray(0, this.length)
+    const last = this.bytes.subarray(0, this.length)
+    return this.pieces.length === 0 ? last : Buffer.concat([...this.pieces, last])
+  }
+
+  /** As {@link finish}, in pieces that follow one another, and nothing copied. */
+  finishInPieces(): Buffer[] {
+    return [...this.pieces, this.bytes.subarray(0, this.length)]
   }
 
   /** Makes room, for which `bytes` may be replaced: called in a statement of its own. */
@@ -90,7 +139,7 @@ export class FieldWriter {
 /**
  * Reads fields one after another.
  *
- * Total: whatever the bytes are, each call gives a value or throws VarveError INVALID_RECORD, and no length is believed
+ * Total: whatever the bytes are, each call gives a value or throws a VarveError, and no length is believed
  * before so many bytes are there.
  */
 export class FieldReader {
@@ -99,12 +148,24 @@ export class FieldReader {
   private readonly bytes: Buffer
   private position = 0
 
-  /** @param what is read, for messages: "an offset commit" */
+  /**
+   * @param what is read, for messages: "an offset commit"
+   * @param code of the errors that it throws
+   */
   constructor(
     bytes: Uint8Array,
     private readonly what: string,
+    private readonly code: ErrorCode = 'INVALID_RECORD',
   ) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  boolean(): boolean {
+    return this.int8() !== 0
+  }
+
+  int8(): number {
+    return this.bytes.readInt8(this.advance(1))
   }
 
   int16(): number {
@@ -144,10 +205,21 @@ export class FieldReader {
     return this.bytes.subarray(start, start + size)
   }
 
+  /** A view of the next `size` bytes. */
+  take(size: number): Buffer {
+    const start = this.advance(size)
+    return this.bytes.subarray(start, start + size)
+  }
+
   /** @param minItemBytes least that an item takes: a count that cannot be is refused before anything is made */
   array<T>(minItemBytes: number, readItem: () => T): T[] {
+    return this.nullableArray(minItemBytes, readItem) ?? this.fail('a list is null that must not be')
+  }
+
+  /** As {@link array}, or null. */
+  nullableArray<T>(minItemBytes: number, readItem: () => T): T[] | null {
     const count = this.flexible ? this.compactLength() : this.int32()
-    if (count < 0) this.fail('a list is null that must not be')
+    if (count < 0) return this.nullOnly(count)
     if (count * minItemBytes > this.remaining) this.fail(`${this.remaining} bytes cannot hold a list of ${count}`)
     const items: T[] = []
     for (let i = 0; i < count; i++) items.push(readItem())
@@ -156,10 +228,19 @@ export class FieldReader {
 
   /** Steps over the tagged fields that end a structure of a flexible version; in others there are none. */
   skipTags(): void {
+    this.tags(() => false)
+  }
+
+  /** Reads the tagged fields that end a structure: `read` says whether it has read the one of that tag, which fills its size. */
+  tags(read: (tag: number) => boolean): void {
     if (!this.flexible) return
     for (let count = this.unsignedVarint(); count > 0; count--) {
-      this.unsignedVarint()
-      this.advance(this.unsignedVarint())
+      const tag = this.unsignedVarint()
+      const size = this.unsignedVarint()
+      const end = this.advance(size) + size
+      this.position -= size
+      if (!read(tag)) this.position = end
+      else if (this.position !== end) this.fail(`the tagged field ${tag} is not of ${size} bytes`)
     }
   }
 
@@ -170,10 +251,7 @@ export class FieldReader {
 
   /** Gives up. */
   fail(why: string): never {
-    throw new VarveError(
-      'INVALID_RECORD',
-      `cannot read ${this.what}: ${why} (byte ${this.position} of ${this.bytes.length})`,
-    )
+    throw new VarveError(this.code, `cannot read ${this.what}: ${why} (byte ${this.position} of ${this.bytes.length})`)
   }
 
   private advance(size: number): number {

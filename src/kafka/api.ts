@@ -1,0 +1,103 @@
+import { FieldReader, FieldWriter } from '../codec/fields.ts'
+import { VarveError } from '../errors.ts'
+import type { Broker } from './broker.ts'
+import type { KafkaConnection } from './connection.ts'
+import { readMessage, writeMessage } from './protocol/message.ts'
+import { struct, type Shape, type Values } from './protocol/schema.ts'
+
+/** Who asks, and where. */
+export interface Call {
+  version: number
+  clientId: string
+  /** The client's address, as Kafka writes it: `/127.0.0.1`. */
+  clientHost: string
+  broker: Broker
+  /** The node id of the listener that was called. */
+  nodeId: number
+  connection: KafkaConnection
+}
+
+/** One of Kafka's APIs: what is in its messages, in which versions, and what it does. */
+export interface ApiDefinition<Q extends Shape, A extends Shape> {
+  /** Kafka's number of it. */
+  key: number
+  name: string
+  /** The versions that are served. */
+  versions: readonly [first: number, last: number]
+  /** What is advertised instead, where clients expect more than they use. */
+  advertised?: readonly [first: number, last: number]
+  /** The first version whose lengths are compact and whose structures end with tagged fields; Infinity: none. */
+  flexibleSince: number
+  request: Q
+  response: A
+  /** Requests of this kind need not wait for the answers of those before them: what they do is ordered when they begin. */
+  isPipelined?: boolean
+  /** Does it. Null: the client waits for no answer. */
+  handle(request: Values<Q>, call: Call): Values<A> | null | Promise<Values<A> | null>
+  /** The answer where `handle` has thrown: with Kafka's number of the error wherever the answer has room for one. */
+  refuse(request: Values<Q>, errorCode: number, message: string, call: Call): Values<A> | null
+}
+
+/** An API whose types are its own matter. */
+export interface Api {
+  key: number
+  name: string
+  versions: readonly [first: number, last: number]
+  advertised: readonly [first: number, last: number]
+  flexibleSince: number
+  isPipelined: boolean
+  /**
+   * Reads the request, does it and writes the answer: resolves with the body in pieces, or null for none.
+   *
+   * @throws VarveError INVALID_REQUEST for a request that cannot be read
+   */
+  serve(body: FieldReader, call: Call): Promise<Buffer[] | null>
+  /** The answer, in version 0, to a request of a version that is not served. */
+  refuseVersion(call: Call): Buffer[]
+}
+
+/** Makes one of what is particular to an API. */
+export function defineApi<Q extends Shape, A extends Shape>(
+  definition: ApiDefinition<Q, A>,
+): Api & { request: Q; response: A } {
+  const { key, name, versions, flexibleSince, request: shape, response } = definition
+  const write = (answer: Values<A>, version: number): Buffer[] => {
+    const writer = new FieldWriter()
+    writer.flexible = version >= flexibleSince
+    writeMessage(response, version, answer, writer)
+    return writer.finishInPieces()
+  }
+  return {
+    key,
+    name,
+    versions,
+    request: shape,
+    response,
+    advertised: definition.advertised ?? versions,
+    flexibleSince,
+    isPipelined: definition.isPipelined ?? false,
+    async serve(body, call) {
+      const { version } = call
+      const request = readMessage(shape, version, body)
+      if (body.remaining > 0) body.fail(`${body.remaining} bytes follow it`)
+      let answer: Values<A> | null
+      try {
+        answer = await definition.handle(request, call)
+      } catch (error) {
+        call.broker.reportUnexpected(name, error)
+        answer = definition.refuse(request, errorNumber(error), (error as Error).message, call)
+      }
+      return answer === null ? null : write(answer, version)
+    },
+    refuseVersion(call) {
+      const error = new VarveError('UNSUPPORTED_VERSION', `${name} is served in versions ${versions.join(' to ')}`)
+      const answer = definition.refuse(struct(shape).default, error.kafkaErrorNumber, error.message, call)
+      return answer === null ? [] : write(answer, 0)
+    },
+  }
+}
+
+/** Kafka's number of what went wrong. */
+export function errorNumber(error: unknown): number {
+  return error instanceof VarveError ? error.kafkaErrorNumber : -1
+}

@@ -1,0 +1,82 @@
+import type { LogEngine } from '../engine/log-engine.ts'
+import type { Clock } from '../environment.ts'
+import { VarveError } from '../errors.ts'
+import type { VarveInternals } from '../client/internals.ts'
+import type { Api } from './api.ts'
+import { apis } from './apis.ts'
+import type { KafkaLimits } from './limits.ts'
+import { QueuedBytes } from './queued-bytes.ts'
+
+/** Where one node id can be reached. */
+export interface KafkaNode {
+  nodeId: number
+  host: string
+  port: number
+}
+
+/** What is the same for all connections: the log, who serves it where, and what is allowed. */
+export class Broker {
+  readonly apis: ReadonlyMap<number, Api> = new Map(apis.map((api) => [api.key, api]))
+  readonly engine: LogEngine
+  readonly clock: Clock
+  readonly queued: QueuedBytes
+  /** In the order of their ids; the first one is the controller, and coordinates all groups. */
+  readonly nodes: KafkaNode[] = []
+  private readonly waiting = new Set<() => void>()
+  private isClosing = false
+
+  constructor(
+    readonly log: VarveInternals,
+    readonly limits: KafkaLimits,
+    readonly settings: BrokerSettings,
+    /** Told in one line what a client has done that no client should, or what has failed that should not. */
+    readonly warn: (message: string) => void,
+  ) {
+    this.engine = log.engine
+    this.clock = log.engine.clock
+    this.queued = new QueuedBytes(limits.maxQueuedBytes)
+  }
+
+  /** What ApiVersions answers. */
+  get advertised(): { apiKey: number; minVersion: number; maxVersion: number }[] {
+    return [...this.apis.values()].map(({ key, advertised: [minVersion, maxVersion] }) => ({
+      apiKey: key,
+      minVersion,
+      maxVersion,
+    }))
+  }
+
+  /** The node that leads a partition: they take turns, as Kafka spreads them. */
+  leaderOf(partition: number): KafkaNode {
+    return this.nodes[partition % this.nodes.length]
+  }
+
+  /** Calls `wake` when the server begins to close: whoever waits answers at once. */
+  onClosing(wake: () => void): () => void {
+    if (this.isClosing) wake()
+    else this.waiting.add(wake)
+    return () => void this.waiting.delete(wake)
+  }
+
+  /** Ends all waiting. */
+  close(): void {
+    this.isClosing = true
+    for (const wake of this.waiting) wake()
+    this.waiting.clear()
+  }
+
+  /** Errors of the log are answers; what else gets here is a mistake in this program, and is told. */
+  reportUnexpected(api: string, error: unknown): void {
+    if (error instanceof VarveError) return
+    this.warn(`${api} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+  }
+}
+
+/** What a server says of itself, and does of its own accord. */
+export interface BrokerSettings {
+  clusterId: string
+  /** A client that asks for a topic that is not there gets it. */
+  autoCreateTopics: boolean
+  /** Of a topic that is made so, or with -1 partitions. */
+  defaultPartitions: number
+}

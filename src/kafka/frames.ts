@@ -1,0 +1,78 @@
+import { VarveError } from '../errors.ts'
+
+const SIZE_BYTES = 4
+/** The smallest request: a header without a client's name. */
+const LEAST_BYTES = 10
+
+/**
+ * Puts the requests of one connection together: each is its length in 4 bytes, then so many bytes.
+ *
+ * A length is checked before anything else, and nothing is made room for before it has come.
+ */
+export class FrameReader {
+  private readonly pieces: Buffer[] = []
+  private have = 0
+  /** Of the frame that is coming; null while its length is not known. */
+  private size: number | null = null
+
+  constructor(private readonly maxBytes: number) {}
+
+  /** Whether a frame has begun and is not whole. */
+  get isWithin(): boolean {
+    return this.have > 0 || this.size !== null
+  }
+
+  /**
+   * Adds what has come, and gives the frames that are whole now, without their lengths.
+   *
+   * @throws VarveError INVALID_REQUEST for a length that no request has: nothing after it can be understood
+   */
+  *push(chunk: Buffer): Generator<Buffer> {
+    this.pieces.push(chunk)
+    this.have += chunk.length
+    for (;;) {
+      if (this.size === null) {
+        if (this.have < SIZE_BYTES) return
+        this.size = this.check(this.take(SIZE_BYTES))
+      }
+      if (this.have < this.size) return
+      const frame = this.take(this.size)
+      this.size = null
+      yield frame
+    }
+  }
+
+  private check(head: Buffer): number {
+    const size = head.readInt32BE(0)
+    if (size >= LEAST_BYTES && size <= this.maxBytes) return size
+    const text = head.toString('latin1')
+    const guess = /^(GET|POST|HEAD|PUT|OPTI|DELE)/.test(text)
+      ? ': it speaks HTTP'
+      : head[0] === 0x16
+        ? ': it speaks TLS'
+        : ''
+    const message = `a request of ${size} bytes is none of Kafka's${guess}; ${LEAST_BYTES} to ${this.maxBytes} are allowed`
+    throw new VarveError('INVALID_REQUEST', message)
+  }
+
+  /** The next `size` bytes, of which all are there. */
+  private take(size: number): Buffer {
+    this.have -= size
+    const first = this.pieces[0]
+    if (first.length >= size) {
+      this.pieces[0] = first.subarray(size)
+      if (first.length === size) this.pieces.shift()
+      return first.subarray(0, size)
+    }
+    const whole = Buffer.allocUnsafe(size)
+    let at = 0
+    while (at < size) {
+      const piece = this.pieces[0]
+      const part = piece.copy(whole, at, 0, Math.min(piece.length, size - at))
+      at += part
+      if (part === piece.length) this.pieces.shift()
+      else this.pieces[0] = piece.subarray(part)
+    }
+    return whole
+  }
+}

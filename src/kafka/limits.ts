@@ -1,0 +1,28 @@
+/** What a server allows its clients, so that none of them can take more than its share. */
+export interface KafkaLimits {
+  /** The largest request. Bytes. Default 100 MiB, Kafka's socket.request.max.bytes. */
+  maxRequestBytes: number
+  /** Connections at a time; one more is closed at once. Default 10,000. */
+  maxConnections: number
+  /** Requests of one connection that are being served; it is read no further until one of them is answered. Default 16. */
+  maxInFlightRequests: number
+  /** Requests and answers of all connections that are in memory; beyond it none is read further. Bytes. Default 256 MiB. */
+  maxQueuedBytes: number
+  /** A connection that says nothing for so long is closed. Milliseconds. Default 10 minutes, Kafka's connections.max.idle.ms. */
+  idleMs: number
+  /** A request that has begun must be there whole, and an answer be taken, within this. Milliseconds. Default 30 s. */
+  stallMs: number
+  /** What a batch may swell to when it is decompressed. Bytes. Default 100 MiB. */
+  maxDecompressedBytes: number
+}
+
+/** What holds where nothing is said. */
+export const kafkaLimits: KafkaLimits = {
+  maxRequestBytes: 100 * 1024 * 1024,
+  maxConnections: 10_000,
+  maxInFlightRequests: 16,
+  maxQueuedBytes: 256 * 1024 * 1024,
+  idleMs: 600_000,
+  stallMs: 30_000,
+  maxDecompressedBytes: 100 * 1024 * 1024,
+}
