@@ -168,16 +168,26 @@ export class BatchReader {
 /** The offset of the first record at or after a time; the end when there is none. */
 export async function offsetForTimestamp(partition: Partition, timestamp: number): Promise<number> {
   const end = partition.highWatermark
-  const start = await partition.log.offsetForTimestamp(timestamp, end)
-  if (start === null) return end
-  const cursor = new PartitionCursor(partition, start, end)
+  return (await findTimestamp(partition, timestamp, end))?.offset ?? end
+}
+
+/** The first record before `endOffset` that is at or after a time (ms); null when there is none. */
+export async function findTimestamp(
+  partition: Partition,
+  timestamp: number,
+  endOffset: number,
+): Promise<{ offset: number; timestamp: number; leaderEpoch: number } | null> {
+  const start = await partition.log.offsetForTimestamp(timestamp, endOffset)
+  if (start === null) return null
+  const cursor = new PartitionCursor(partition, start, endOffset)
   while (await cursor.fill()) {
     for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
       if (batch.maxTimestamp < timestamp) continue
-      for (const record of batch) if (record.timestamp >= timestamp) return record.offset
+      const { leaderEpoch } = batch
+      for (const { offset, timestamp: at } of batch) if (at >= timestamp) return { offset, timestamp: at, leaderEpoch }
     }
   }
-  return end
+  return null
 }
 
 function outOfRange(partition: Partition, offset: number): unknown {

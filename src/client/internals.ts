@@ -6,6 +6,7 @@ import type { Varve } from './varve.ts'
 
 /** What stands behind a log, for other doors to it: they share its topics and its groups. */
 export interface VarveInternals {
+  varve: Varve
   engine: LogEngine
   admin: TopicAdmin
   coordinator: GroupCoordinator
@@ -15,8 +16,8 @@ export interface VarveInternals {
 const internals = new WeakMap<Varve, VarveInternals>()
 
 /** Called once for each log. */
-export function keepInternals(log: Varve, own: VarveInternals): void {
-  internals.set(log, own)
+export function keepInternals(own: VarveInternals): void {
+  internals.set(own.varve, own)
 }
 
 /** @throws TypeError for what is no open log */

@@ -48,7 +48,7 @@ export class Varve implements AsyncDisposable {
     this.admin = new TopicAdmin(engine)
     this.coordinator = new GroupCoordinator(engine)
     this.groups = new GroupAdmin(engine, this.coordinator)
-    keepInternals(this, { engine, admin: this.admin, coordinator: this.coordinator, groups: this.groups })
+    keepInternals({ varve: this, engine, admin: this.admin, coordinator: this.coordinator, groups: this.groups })
   }
 
   /**

@@ -63,6 +63,11 @@ export class Catalog {
     return this.deletedIds.size > 0
   }
 
+  /** The topic of this id. */
+  get(topicId: string): TopicRecord | undefined {
+    return this.byId.get(topicId)
+  }
+
   /** Whether there is a topic of this id. */
   has(topicId: string): boolean {
     return this.byId.has(topicId)

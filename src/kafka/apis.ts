@@ -1,5 +1,7 @@
 import type { Api } from './api.ts'
 import { apiVersions } from './apis/api-versions.ts'
+import { listOffsets } from './apis/list-offsets.ts'
+import { metadata } from './apis/metadata.ts'
 
 /** Every API that is served. */
-export const apis: readonly Api[] = [apiVersions]
+export const apis: readonly Api[] = [apiVersions, metadata, listOffsets]

@@ -1,11 +1,23 @@
 import type { LogEngine } from '../engine/log-engine.ts'
 import type { Clock } from '../environment.ts'
+import type { Topic } from '../engine/topic.ts'
 import { VarveError } from '../errors.ts'
+import {
+  FENCED_LEADER_EPOCH,
+  UNKNOWN_LEADER_EPOCH,
+  UNKNOWN_TOPIC_ID,
+  UNKNOWN_TOPIC_OR_PARTITION,
+} from './error-codes.ts'
+import type { Partition } from '../engine/partition.ts'
+import { ZERO_UUID } from './protocol/schema.ts'
 import type { VarveInternals } from '../client/internals.ts'
 import type { Api } from './api.ts'
 import { apis } from './apis.ts'
 import type { KafkaLimits } from './limits.ts'
 import { QueuedBytes } from './queued-bytes.ts'
+
+/** What topics start with that a Kafka client makes: bytes are what it sends, and murmur2 is what its keys are hashed by. */
+export const CLIENT_TOPIC = { valueCodec: 'bytes', partitioner: 'murmur2' } as const
 
 /** Where one node id can be reached. */
 export interface KafkaNode {
@@ -46,6 +58,36 @@ export class Broker {
     }))
   }
 
+  /** The topics that clients see. */
+  *topics(): Generator<Topic> {
+    for (const topic of this.engine.topics.values()) yield topic
+  }
+
+  topicNamed(name: string): Topic | undefined {
+    return this.engine.topics.get(name)
+  }
+
+  topicById(topicId: string): Topic | undefined {
+    const record = this.engine.catalog.get(topicId)
+    return record === undefined ? undefined : this.engine.topics.get(record.name)
+  }
+
+  /**
+   * The topic that a request names, by name or, in later versions, by id.
+   *
+   * @returns Kafka's number of the error where there is none
+   */
+  find(name: string | null, topicId: string): Topic | number {
+    if (topicId !== ZERO_UUID) return this.topicById(topicId) ?? UNKNOWN_TOPIC_ID
+    return this.topicNamed(name ?? '') ?? UNKNOWN_TOPIC_OR_PARTITION
+  }
+
+  /** Makes a topic for a client that expects it to be there. */
+  async createTopic(name: string): Promise<Topic> {
+    await this.log.varve.createTopic({ ...CLIENT_TOPIC, name, partitions: this.settings.defaultPartitions })
+    return this.engine.topic(name)
+  }
+
   /** The node that leads a partition: they take turns, as Kafka spreads them. */
   leaderOf(partition: number): KafkaNode {
     return this.nodes[partition % this.nodes.length]
@@ -79,4 +121,10 @@ export interface BrokerSettings {
   autoCreateTopics: boolean
   /** Of a topic that is made so, or with -1 partitions. */
   defaultPartitions: number
+}
+
+/** Kafka's number of what is wrong with the leader epoch that a client believes in (-1: it does not say); 0: nothing. */
+export function leaderEpochFault({ log }: Partition, leaderEpoch: number): number {
+  if (leaderEpoch < 0 || leaderEpoch === log.leaderEpoch) return 0
+  return leaderEpoch < log.leaderEpoch ? FENCED_LEADER_EPOCH : UNKNOWN_LEADER_EPOCH
 }

@@ -163,15 +163,15 @@ export class Segment {
     return this.useIndexes(async ({ indexes }) => (indexes.isSound ? indexes.times.lookupBefore(timestamp) : null))
   }
 
-  /** The greatest record timestamp of a sealed segment, or -Infinity in an empty one. */
-  async greatestTimestamp(): Promise<number> {
+  /** The greatest record timestamp, or -Infinity in an empty segment; of one that is not sealed, so far. */
+  async greatestTimestamp(isSealed = true): Promise<number> {
     if (this.greatest !== null) return this.greatest
     return this.useIndexes(async (files) => {
       const { log, indexes } = files
+      if (!isSealed) return indexes.greatestTimestamp
       // on this hangs what retention deletes and what a look-up passes over
       if (!(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) await this.rebuild(files)
-      this.greatest = files.indexes.greatestTimestamp
-      return this.greatest
+      return (this.greatest = files.indexes.greatestTimestamp)
     })
   }
 

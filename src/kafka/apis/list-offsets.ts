@@ -1,0 +1,101 @@
+import { findTimestamp } from '../../client/batch-reader.ts'
+import type { Partition } from '../../engine/partition.ts'
+import { defineApi, errorNumber, type Call } from '../api.ts'
+import { leaderEpochFault } from '../broker.ts'
+import { int16, int32, int64, int8, list, string } from '../protocol/schema.ts'
+
+/** Special timestamps. Those of storage tiers that are not here have no offset. */
+const LATEST = -1
+const EARLIEST = -2
+const MAX_TIMESTAMP = -3
+const EARLIEST_LOCAL = -4
+const LATEST_TIERED = -5
+const EARLIEST_PENDING_UPLOAD = -6
+
+const NONE = { timestamp: -1, offset: -1, leaderEpoch: -1 }
+
+/** Offsets by time, and the ends of a partition. Version 0 went out of use with Kafka 4.0. */
+export const listOffsets = defineApi({
+  key: 2,
+  name: 'ListOffsets',
+  versions: [1, 11],
+  flexibleSince: 6,
+  request: {
+    replicaId: int32({ default: -1 }),
+    isolationLevel: int8({ since: 2 }),
+    topics: list({
+      name: string(),
+      partitions: list({
+        partitionIndex: int32(),
+        currentLeaderEpoch: int32({ since: 4, default: -1 }),
+        timestamp: int64(),
+      }),
+    }),
+    timeoutMs: int32({ since: 10 }),
+  },
+  response: {
+    throttleTimeMs: int32({ since: 2 }),
+    topics: list({
+      name: string(),
+      partitions: list({
+        partitionIndex: int32(),
+        errorCode: int16(),
+        timestamp: int64({ default: -1 }),
+        offset: int64({ default: -1 }),
+        leaderEpoch: int32({ since: 4, default: -1 }),
+      }),
+    }),
+  },
+  async handle({ topics }, call) {
+    const answered = []
+    for (const { name, partitions } of topics) {
+      const found = []
+      for (const { partitionIndex, currentLeaderEpoch, timestamp } of partitions) {
+        found.push({ partitionIndex, ...(await look(call, name, partitionIndex, currentLeaderEpoch, timestamp)) })
+      }
+      answered.push({ name, partitions: found })
+    }
+    return { throttleTimeMs: 0, topics: answered }
+  },
+  refuse: ({ topics }, errorCode) => ({
+    throttleTimeMs: 0,
+    topics: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode, ...NONE })),
+    })),
+  }),
+})
+
+async function look({ broker }: Call, topic: string, index: number, leaderEpoch: number, timestamp: number) {
+  try {
+    const partition = broker.engine.topic(topic).partition(index)
+    const fault = leaderEpochFault(partition, leaderEpoch)
+    if (fault !== 0) return { errorCode: fault, ...NONE }
+    return { errorCode: 0, ...(await broker.engine.lookAt(partition, () => offsetAt(partition, timestamp))) }
+  } catch (error) {
+    broker.reportUnexpected('ListOffsets', error)
+    return { errorCode: errorNumber(error), ...NONE }
+  }
+}
+
+async function offsetAt(partition: Partition, timestamp: number) {
+  const { log, highWatermark } = partition
+  const at = (offset: number) => ({ timestamp: -1, offset, leaderEpoch: log.epochAt(offset) ?? log.leaderEpoch })
+  switch (timestamp) {
+    case LATEST:
+      return { ...at(highWatermark), leaderEpoch: log.leaderEpoch }
+    case EARLIEST:
+    case EARLIEST_LOCAL:
+      return at(log.logStartOffset)
+    case MAX_TIMESTAMP: {
+      const times = log.segments.map((segment) => segment.greatestTimestamp(segment !== log.active))
+      const greatest = Math.max(...(await Promise.all(times)))
+      return (await findTimestamp(partition, greatest, highWatermark)) ?? NONE
+    }
+    case LATEST_TIERED:
+    case EARLIEST_PENDING_UPLOAD:
+      return NONE
+    default:
+      return (await findTimestamp(partition, timestamp, highWatermark)) ?? NONE
+  }
+}
