@@ -1,4 +1,4 @@
-import { FieldReader, FieldWriter } from '../codec/fields.ts'
+import { FieldWriter, type FieldReader } from '../codec/fields.ts'
 import { VarveError } from '../errors.ts'
 import type { Broker } from './broker.ts'
 import type { KafkaConnection } from './connection.ts'

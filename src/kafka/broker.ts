@@ -12,7 +12,6 @@ import type { Partition } from '../engine/partition.ts'
 import { ZERO_UUID } from './protocol/schema.ts'
 import type { VarveInternals } from '../client/internals.ts'
 import type { Api } from './api.ts'
-import { apis } from './apis.ts'
 import type { KafkaLimits } from './limits.ts'
 import { QueuedBytes } from './queued-bytes.ts'
 
@@ -28,7 +27,8 @@ export interface KafkaNode {
 
 /** What is the same for all connections: the log, who serves it where, and what is allowed. */
 export class Broker {
-  readonly apis: ReadonlyMap<number, Api> = new Map(apis.map((api) => [api.key, api]))
+  /** By their keys. */
+  readonly apis: ReadonlyMap<number, Api>
   readonly engine: LogEngine
   readonly clock: Clock
   readonly queued: QueuedBytes
@@ -39,11 +39,13 @@ export class Broker {
 
   constructor(
     readonly log: VarveInternals,
+    apis: readonly Api[],
     readonly limits: KafkaLimits,
     readonly settings: BrokerSettings,
     /** Told in one line what a client has done that no client should, or what has failed that should not. */
     readonly warn: (message: string) => void,
   ) {
+    this.apis = new Map(apis.map((api) => [api.key, api]))
     this.engine = log.engine
     this.clock = log.engine.clock
     this.queued = new QueuedBytes(limits.maxQueuedBytes)

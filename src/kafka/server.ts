@@ -2,6 +2,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { internalsOf } from '../client/internals.ts'
 import type { Varve } from '../client/varve.ts'
 import { checkOptions, integer, nonEmptyString, type Check } from '../options.ts'
+import { apis } from './apis.ts'
 import { Broker } from './broker.ts'
 import { KafkaConnection } from './connection.ts'
 import { kafkaLimits, type KafkaLimits } from './limits.ts'
@@ -64,6 +65,7 @@ export async function serveKafka(log: Varve, options: ServeOptions = {}): Promis
   const warn = options.onWarning ?? ((message) => console.warn(message))
   const broker = new Broker(
     internalsOf('serveKafka', log),
+    apis,
     limits,
     { clusterId, autoCreateTopics, defaultPartitions },
     warn,

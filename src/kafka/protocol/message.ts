@@ -1,4 +1,4 @@
-import { FieldReader, FieldWriter } from '../../codec/fields.ts'
+import { FieldWriter, type FieldReader } from '../../codec/fields.ts'
 import type { Field, Shape, Type, Values } from './schema.ts'
 
 /** A UUID as it stands on the wire. */
