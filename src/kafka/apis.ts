@@ -1,7 +1,8 @@
 import type { Api } from './api.ts'
 import { apiVersions } from './apis/api-versions.ts'
+import { fetch } from './apis/fetch.ts'
 import { listOffsets } from './apis/list-offsets.ts'
 import { metadata } from './apis/metadata.ts'
 
 /** Every API that is served. */
-export const apis: readonly Api[] = [apiVersions, metadata, listOffsets]
+export const apis: readonly Api[] = [apiVersions, metadata, fetch, listOffsets]

@@ -12,6 +12,7 @@ import type { Partition } from '../engine/partition.ts'
 import { ZERO_UUID } from './protocol/schema.ts'
 import type { VarveInternals } from '../client/internals.ts'
 import type { Api } from './api.ts'
+import { FetchSessions } from './fetch-sessions.ts'
 import type { KafkaLimits } from './limits.ts'
 import { QueuedBytes } from './queued-bytes.ts'
 
@@ -32,6 +33,7 @@ export class Broker {
   readonly engine: LogEngine
   readonly clock: Clock
   readonly queued: QueuedBytes
+  readonly fetchSessions: FetchSessions
   /** In the order of their ids; the first one is the controller, and coordinates all groups. */
   readonly nodes: KafkaNode[] = []
   private readonly waiting = new Set<() => void>()
@@ -48,6 +50,7 @@ export class Broker {
     this.apis = new Map(apis.map((api) => [api.key, api]))
     this.engine = log.engine
     this.clock = log.engine.clock
+    this.fetchSessions = new FetchSessions(log.engine.random)
     this.queued = new QueuedBytes(limits.maxQueuedBytes)
   }
 

@@ -76,6 +76,14 @@ export function nullableStruct<S extends Shape>(
   return field<Values<S> | null>({ kind: 'struct', fields, nullable: true }, null, options)
 }
 
+/** A structure among the tagged fields that is sent only where there is one. */
+export function optionalStruct<S extends Shape>(
+  fields: S,
+  options: FieldOptions<Values<S> | null> & { tag: number },
+): Field<Values<S> | null> {
+  return field<Values<S> | null>({ kind: 'struct', fields, nullable: false }, null, options)
+}
+
 export function array<T>(of: Field<T>, options?: FieldOptions<T[]>): Field<T[]> {
   return field<T[]>({ kind: 'array', of: of.type, nullable: false }, [], options)
 }
