@@ -20,10 +20,14 @@ const KAFKA: Partial<Record<ErrorCode, [number: number, retriable: boolean]>> = 
   UNKNOWN_MEMBER_ID: [25, false],
   INVALID_SESSION_TIMEOUT: [26, false],
   REBALANCE_IN_PROGRESS: [27, false],
+  INVALID_TIMESTAMP: [32, false],
+  UNSUPPORTED_VERSION: [35, false],
   TOPIC_ALREADY_EXISTS: [36, false],
   INVALID_PARTITIONS: [37, false],
   INVALID_CONFIG: [40, false],
+  INVALID_REQUEST: [42, false],
   UNSUPPORTED_FOR_MESSAGE_FORMAT: [43, false],
+  INVALID_TXN_STATE: [48, false],
   KAFKA_STORAGE_ERROR: [56, true],
   NON_EMPTY_GROUP: [68, false],
   GROUP_ID_NOT_FOUND: [69, false],
@@ -33,9 +37,10 @@ const KAFKA: Partial<Record<ErrorCode, [number: number, retriable: boolean]>> = 
   FENCED_INSTANCE_ID: [82, false],
   GROUP_SUBSCRIBED_TO_TOPIC: [86, false],
   INVALID_RECORD: [87, false],
+  DISK_FULL: [56, true],
 }
-/** What Kafka has no code for, and may pass by itself: a holder closes, space is freed, a queue drains. */
-const PASSING: ErrorCode[] = ['LOCKED', 'DISK_FULL', 'QUEUE_FULL']
+/** What Kafka has no code for, and may pass by itself: a holder closes, a queue drains. */
+const PASSING: ErrorCode[] = ['LOCKED', 'QUEUE_FULL']
 
 describe('a VarveError', () => {
   test.each(errorCodes)("of code %s has Kafka's number, or -1, and says whether to try again", (code) => {

@@ -37,16 +37,18 @@ export class RecordWalker {
   private readonly reader: VarintReader
   private readonly bodyEnd: number
 
+  /** @param maxBytes most that a compressed batch may inflate to */
   constructor(
     bytes: Buffer,
     position: number,
     private readonly header: BatchHeader,
+    maxBytes = MAX_RECORDS_BYTES,
   ) {
     const start = position + BATCH_HEADER_BYTES
     const end = position + header.sizeBytes
     const codecId = compressionId(header.attributes)
     const isPlain = codecId === 0
-    this.body = isPlain ? bytes : decompress(compressionTypeOf(codecId), bytes.subarray(start, end), MAX_RECORDS_BYTES)
+    this.body = isPlain ? bytes : decompress(compressionTypeOf(codecId), bytes.subarray(start, end), maxBytes)
     this.end = isPlain ? start : 0
     this.bodyEnd = isPlain ? end : this.body.length
     this.reader = new VarintReader(this.body, this.end)

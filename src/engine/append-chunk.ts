@@ -1,5 +1,6 @@
 import { VarveError } from '../errors.ts'
 import type { BatchEncoder, BatchSpan, EncodedBatches, EncodedHeader, EncoderMark } from '../codec/batch-encoder.ts'
+import type { Chunk } from './chunk.ts'
 
 /** Where one record went. */
 export interface AppendResult {
@@ -22,12 +23,11 @@ export interface ChunkMark {
  * Records are encoded as they come. The arrays run parallel, one element per append call, because a call is too small
  * a thing for an object of its own.
  */
-export class AppendChunk {
+export class AppendChunk implements Chunk {
   /** One per record, in order. */
   readonly results: AppendResult[] = []
   /** No further append call may join. */
   sealed = false
-  /** What this chunk was counted with as pending. */
   chargedBytes = 0
   /** Of each call that added several records: the index of its first batch, and of the one behind its last. */
   private readonly callEnds = new Map<number, number>()
@@ -43,6 +43,10 @@ export class AppendChunk {
     /** The offset that the first record must get, or null when any will do. */
     readonly expectedOffset: number | null,
   ) {}
+
+  get recordCount(): number {
+    return this.results.length
+  }
 
   /** Bytes encoded so far. */
   get sizeBytes(): number {
@@ -74,12 +78,7 @@ export class AppendChunk {
     this.callEnds.set(mark.encoder.batches, this.encoder.batchCount)
   }
 
-  /**
-   * What has to go into one segment, from the batch at `first` on: all batches of a call, so that a segment that cannot be
-   * started leaves nothing half written; or one batch, where the call is larger than a segment.
-   *
-   * @returns the batches' measures together, and the index of the one behind them
-   */
+  /** All batches of a call, so that a segment that cannot be started leaves nothing half written. */
   unitAt(first: number, segmentBytes: number): { span: BatchSpan; end: number } {
     const { batches } = this.finish()
     const end = this.callEnds.get(first) ?? first + 1
@@ -117,6 +116,10 @@ export class AppendChunk {
     for (const batch of this.encoded.batches) {
       for (let i = 0; i < batch.recordCount; i++) results[index++].timestamp = batch.maxTimestamp
     }
+  }
+
+  release(): void {
+    this.encoder.release()
   }
 
   acknowledge(): void {

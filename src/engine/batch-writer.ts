@@ -1,13 +1,16 @@
-import { BatchEncoder, type BatchEncoderOptions, type BatchSpan, type EncodedHeader } from '../codec/batch-encoder.ts'
+import { BatchEncoder, type BatchEncoderOptions, type EncodedHeader } from '../codec/batch-encoder.ts'
 import type { BufferPool } from '../codec/buffer-pool.ts'
+import type { BatchHeader } from '../codec/record-batch.ts'
 import type { Clock } from '../environment.ts'
-import { VarveError } from '../errors.ts'
+import type { VarveError } from '../errors.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
 import { AppendChunk, type AppendResult, type ChunkMark } from './append-chunk.ts'
+import { fittingRun, NOTHING_BEFORE, unexpectedOffset, type Chunk } from './chunk.ts'
 import { acknowledgesDurably, type Flush } from './flush.ts'
 import { LossWindow } from './loss-window.ts'
 import { OffsetReservation } from './offset-reservation.ts'
 import type { PendingBytes } from './pending-bytes.ts'
+import { ReceivedChunk, type AppendedBatch } from './received-chunk.ts'
 import type { TopicConfig } from './topic-config.ts'
 
 /** What the writer of a partition needs from the engine. */
@@ -48,7 +51,7 @@ const MAX_TURN_MS = 2
  * mode promises: after one shared fdatasync, after one of its own, or when it is written.
  */
 export class BatchWriter {
-  private readonly queue: (AppendChunk | Task)[] = []
+  private readonly queue: (Chunk | Task)[] = []
   private encoderOptions!: BatchEncoderOptions
   /** Of the last chunk: the next one is likely to be as large. */
   private lastBytes = 0
@@ -123,6 +126,22 @@ export class BatchWriter {
     this.schedule()
   }
 
+  /**
+   * Queues a batch as a client has made it, behind everything that is queued; resolves as the flush mode promises. The
+   * bytes are used until then: offset and epoch are filled in, and under LogAppendTime the time.
+   *
+   * @param header that of the batch, which was checked and fills the bytes
+   */
+  appendReceived(bytes: Buffer, header: BatchHeader): Promise<AppendedBatch> {
+    return new Promise((resolve, reject) => {
+      this.throwIfClosed()
+      this.log.throwIfFailed()
+      const chunk = new ReceivedChunk(bytes, header, this.encoderOptions, resolve, reject)
+      this.queue.push(chunk)
+      this.queued(chunk)
+    })
+  }
+
   /** Runs `action` after everything that is queued now, while nothing else changes the log. */
   runTask<T>(action: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -181,10 +200,15 @@ export class BatchWriter {
     reject: (error: unknown) => void,
   ): void {
     chunk.addCall(value, resolve, reject)
-    this.context.pending.add(chunk.sizeBytes - chunk.chargedBytes)
-    chunk.chargedBytes = chunk.sizeBytes
+    this.lastBytes = chunk.sizeBytes
     // a guarded call stands alone, and so does every call when each is to have its own sync
     if (chunk.expectedOffset !== null || this.mode === 'each') chunk.sealed = true
+    this.queued(chunk)
+  }
+
+  private queued(chunk: Chunk): void {
+    this.context.pending.add(chunk.sizeBytes - chunk.chargedBytes)
+    chunk.chargedBytes = chunk.sizeBytes
     this.schedule()
   }
 
@@ -203,7 +227,7 @@ export class BatchWriter {
         this.turnStartMs = clock.monotonicMs()
       }
       const first = this.queue[0]
-      if (first instanceof AppendChunk) await this.commitOrFail(this.takeRound())
+      if (!isTask(first)) await this.commitOrFail(this.takeRound())
       else {
         this.queue.shift()
         await first.run()
@@ -213,7 +237,7 @@ export class BatchWriter {
   }
 
   /** What gets here in spite of all is a fault in this program: the partition stops, the process goes on. */
-  private async commitOrFail(round: AppendChunk[]): Promise<void> {
+  private async commitOrFail(round: Chunk[]): Promise<void> {
     try {
       await this.commit(round)
     } catch (error) {
@@ -223,17 +247,16 @@ export class BatchWriter {
   }
 
   /** The chunks at the head of the queue: all of them, or one where each call has its own sync. */
-  private takeRound(): AppendChunk[] {
+  private takeRound(): Chunk[] {
     let count = 0
-    while (count < this.queue.length && this.queue[count] instanceof AppendChunk) count++
-    return this.queue.splice(0, this.mode === 'each' ? 1 : count) as AppendChunk[]
+    while (count < this.queue.length && !isTask(this.queue[count])) count++
+    return this.queue.splice(0, this.mode === 'each' ? 1 : count) as Chunk[]
   }
 
-  private async commit(round: AppendChunk[]): Promise<void> {
+  private async commit(round: Chunk[]): Promise<void> {
     if (acknowledgesDurably(this.mode)) return this.commitDurably(round)
     for (const chunk of round) {
-      const { sizeBytes } = chunk
-      const records = chunk.results.length
+      const { sizeBytes, recordCount: records } = chunk
       const { window } = this
       try {
         await this.stallFor(sizeBytes, records)
@@ -255,8 +278,8 @@ export class BatchWriter {
     }
   }
 
-  private async commitDurably(round: AppendChunk[]): Promise<void> {
-    const written: AppendChunk[] = []
+  private async commitDurably(round: Chunk[]): Promise<void> {
+    const written: Chunk[] = []
     for (const chunk of round) if (await this.write(chunk)) written.push(chunk)
     try {
       if (this.log.hasUnsynced) await this.startSync()
@@ -268,26 +291,27 @@ export class BatchWriter {
     for (const chunk of written) chunk.acknowledge()
   }
 
-  private acknowledge(chunk: AppendChunk): void {
+  private acknowledge(chunk: Chunk): void {
     this.context.advanced(this.log.logEndOffset)
     chunk.acknowledge()
   }
 
   /** Writes one chunk; false when nothing of it is left to acknowledge, because its callers were told of a failure. */
-  private async write(chunk: AppendChunk): Promise<boolean> {
+  private async write(chunk: Chunk): Promise<boolean> {
     const { log } = this
     let baseOffset = log.logEndOffset
     let written = 0
     try {
       const { bytes, batches } = chunk.finish()
       const { segmentBytes } = this.context.config()
-      this.checkExpectedOffset(chunk)
-      if (!acknowledgesDurably(this.mode)) await this.reservation.cover(chunk.results.length)
+      if ((chunk.expectedOffset ?? baseOffset) !== baseOffset)
+        throw unexpectedOffset(this.context.topic, this.partition, chunk.expectedOffset!, baseOffset)
+      if (!acknowledgesDurably(this.mode)) await this.reservation.cover(chunk.recordCount)
       baseOffset = log.logEndOffset
       for (let i = 0; i < batches.length;) {
         const { span } = chunk.unitAt(i, segmentBytes)
         if (log.mustPrepare(span, NOTHING_BEFORE)) await log.prepare(span)
-        const run = this.fittingRun(chunk, batches, i)
+        const run = fittingRun(chunk, i, segmentBytes, log)
         log.append({ bytes, batches: run })
         written = log.logEndOffset - baseOffset
         i += run.length
@@ -303,44 +327,14 @@ export class BatchWriter {
     }
   }
 
-  private refuse(chunk: AppendChunk, error: unknown): void {
+  private refuse(chunk: Chunk, error: unknown): void {
     this.release(chunk)
     chunk.reject(error)
   }
 
-  private checkExpectedOffset(chunk: AppendChunk): void {
-    const expected = chunk.expectedOffset
-    const { logEndOffset } = this.log
-    if (expected === null || expected === logEndOffset) return
-    const { partition } = this
-    const { topic } = this.context
-    const why =
-      expected > logEndOffset
-        ? `but the log ends at ${logEndOffset}: look at where it ends, then try again`
-        : `but the next offset is ${logEndOffset}: another append came first; read what it wrote, then try again`
-    const message = `expected to append at offset ${expected} of ${topic}-${partition}, ${why}`
-    throw new VarveError('UNEXPECTED_OFFSET', message, { details: { topic, partition, offset: logEndOffset } })
-  }
-
-  /** The batches from `first` on that go into the active segment together. */
-  private fittingRun(chunk: AppendChunk, batches: BatchSpan[], first: number): BatchSpan[] {
-    const { segmentBytes } = this.context.config()
-    const before = { sizeBytes: 0, recordCount: 0 }
-    let end = first
-    let next = chunk.unitAt(first, segmentBytes)
-    do {
-      before.sizeBytes += next.span.sizeBytes
-      before.recordCount += next.span.recordCount
-      end = next.end
-      if (end < batches.length) next = chunk.unitAt(end, segmentBytes)
-    } while (end < batches.length && !this.log.mustPrepare(next.span, before))
-    return first === 0 && end === batches.length ? batches : batches.slice(first, end)
-  }
-
-  private release(chunk: AppendChunk): void {
-    const { encoder, chargedBytes } = chunk
-    this.lastBytes = encoder.sizeBytes
-    encoder.release()
+  private release(chunk: Chunk): void {
+    const { chargedBytes } = chunk
+    chunk.release()
     chunk.chargedBytes = 0
     // last, because appends that wait for room go on from here
     this.context.pending.remove(chargedBytes)
@@ -393,4 +387,6 @@ export class BatchWriter {
   }
 }
 
-const NOTHING_BEFORE = { sizeBytes: 0, recordCount: 0 }
+function isTask(entry: Chunk | Task): entry is Task {
+  return 'run' in entry
+}

@@ -1,4 +1,5 @@
 import type { EncodedHeader } from '../codec/batch-encoder.ts'
+import type { BatchHeader } from '../codec/record-batch.ts'
 import type { RecordContext } from '../codec/record.ts'
 import { resolveValueCodec, type ValueCodec } from '../codec/value-codec.ts'
 import type { Clock, Random } from '../environment.ts'
@@ -10,6 +11,7 @@ import type { Flush } from './flush.ts'
 import type { Partition } from './partition.ts'
 import { Partitioner } from './partitioner.ts'
 import type { PendingBytes } from './pending-bytes.ts'
+import type { AppendedBatch } from './received-chunk.ts'
 import {
   checkPartition,
   checkRecord,
@@ -149,6 +151,14 @@ export class Topic {
   private appendNow(record: ProducerRecord, options?: AppendOptions): Promise<AppendResult> {
     const { partition, key, value, headers, timestamp } = this.encode(record, options)
     return partition.writer.append(key, value, headers, timestamp, options?.expectedOffset ?? null)
+  }
+
+  /** Appends a batch that a client made, see {@link BatchWriter.appendReceived}: in the order of the calls. */
+  appendReceived({ writer }: Partition, bytes: Buffer, header: BatchHeader): Promise<AppendedBatch> {
+    const { pending } = this.environment
+    return pending.isFull
+      ? pending.whenRoom(() => writer.appendReceived(bytes, header))
+      : writer.appendReceived(bytes, header)
   }
 
   /** Appends many records in order, or none when one of them is refused; see the public `Varve.appendBatch`. */

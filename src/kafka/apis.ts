@@ -3,6 +3,7 @@ import { apiVersions } from './apis/api-versions.ts'
 import { fetch } from './apis/fetch.ts'
 import { listOffsets } from './apis/list-offsets.ts'
 import { metadata } from './apis/metadata.ts'
+import { produce } from './apis/produce.ts'
 
 /** Every API that is served. */
-export const apis: readonly Api[] = [apiVersions, metadata, fetch, listOffsets]
+export const apis: readonly Api[] = [apiVersions, fetch, listOffsets, metadata, produce]

@@ -1,0 +1,73 @@
+import type { BatchEncoderOptions, BatchSpan, EncodedBatches } from '../codec/batch-encoder.ts'
+import { resealBatch, TIMESTAMP_TYPE_BIT, type BatchHeader } from '../codec/record-batch.ts'
+import type { Chunk } from './chunk.ts'
+
+/** Where a batch went. */
+export interface AppendedBatch {
+  /** The offset of its first record, for good. */
+  baseOffset: number
+  /** Under LogAppendTime the time that all its records got, ms since the epoch; else -1. */
+  appendTime: number
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** One batch as a client has made it: its bytes stay as they are, but for what the log itself has to say of it. */
+export class ReceivedChunk implements Chunk {
+  readonly expectedOffset = null
+  readonly sizeBytes: number
+  chargedBytes = 0
+  private readonly result: AppendedBatch = { baseOffset: -1, appendTime: -1 }
+  private encoded: EncodedBatches | null = null
+
+  constructor(
+    private bytes: Buffer,
+    private readonly header: BatchHeader,
+    private readonly options: Pick<BatchEncoderOptions, 'timestampType' | 'now'>,
+    private readonly resolve: (result: AppendedBatch) => void,
+    private readonly fail: (error: unknown) => void,
+  ) {
+    this.sizeBytes = header.sizeBytes
+  }
+
+  get recordCount(): number {
+    return this.header.recordCount
+  }
+
+  finish(): EncodedBatches {
+    this.encoded ??= { bytes: this.bytes, batches: [this.stamp()] }
+    return this.encoded
+  }
+
+  private stamp(): BatchSpan {
+    const { sizeBytes, recordCount, attributes, baseTimestamp, maxTimestamp } = this.header
+    const span = { start: 0, sizeBytes, recordCount, maxTimestamp }
+    if (this.options.timestampType === 'CreateTime') return span
+    span.maxTimestamp = this.result.appendTime = this.options.now()
+    const changed = { attributes: attributes | TIMESTAMP_TYPE_BIT, baseTimestamp, maxTimestamp: span.maxTimestamp }
+    resealBatch(this.bytes, 0, { sizeBytes, recordCount, ...changed })
+    return span
+  }
+
+  unitAt(first: number): { span: BatchSpan; end: number } {
+    return { span: this.finish().batches[first], end: first + 1 }
+  }
+
+  assignOffsets(baseOffset: number): void {
+    this.result.baseOffset = baseOffset
+  }
+
+  release(): void {
+    this.bytes = NOTHING
+    this.encoded = null
+  }
+
+  acknowledge(): void {
+    this.resolve(this.result)
+  }
+
+  reject(error: unknown): boolean {
+    this.fail(error)
+    return false
+  }
+}
