@@ -27,6 +27,8 @@ const TABLE = {
   INVALID_CONFIG: { number: 40, retriable: false },
   INVALID_REQUEST: { number: 42, retriable: false },
   UNSUPPORTED_FOR_MESSAGE_FORMAT: { number: 43, retriable: false },
+  OUT_OF_ORDER_SEQUENCE_NUMBER: { number: 45, retriable: false },
+  INVALID_PRODUCER_EPOCH: { number: 47, retriable: false },
   INVALID_TXN_STATE: { number: 48, retriable: false },
   KAFKA_STORAGE_ERROR: { number: 56, retriable: true },
   NON_EMPTY_GROUP: { number: 68, retriable: false },

@@ -27,6 +27,8 @@ const KAFKA: Partial<Record<ErrorCode, [number: number, retriable: boolean]>> = 
   INVALID_CONFIG: [40, false],
   INVALID_REQUEST: [42, false],
   UNSUPPORTED_FOR_MESSAGE_FORMAT: [43, false],
+  OUT_OF_ORDER_SEQUENCE_NUMBER: [45, false],
+  INVALID_PRODUCER_EPOCH: [47, false],
   INVALID_TXN_STATE: [48, false],
   KAFKA_STORAGE_ERROR: [56, true],
   NON_EMPTY_GROUP: [68, false],

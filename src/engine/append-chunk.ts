@@ -118,6 +118,8 @@ export class AppendChunk implements Chunk {
     }
   }
 
+  admit(): void {}
+
   release(): void {
     this.encoder.release()
   }

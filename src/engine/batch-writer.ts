@@ -302,6 +302,8 @@ export class BatchWriter {
     let baseOffset = log.logEndOffset
     let written = 0
     try {
+      const admitted = chunk.admit(log)
+      if (admitted !== undefined) await admitted
       const { bytes, batches } = chunk.finish()
       const { segmentBytes } = this.context.config()
       if ((chunk.expectedOffset ?? baseOffset) !== baseOffset)

@@ -10,6 +10,12 @@ export interface Chunk {
   readonly sizeBytes: number
   /** What it was counted with as pending. */
   chargedBytes: number
+  /**
+   * Looks whether it may be appended next to what the log holds. A task of the write loop.
+   *
+   * @throws VarveError to refuse it
+   */
+  admit(log: PartitionLog): void | Promise<void>
   /** Its batches, whole but for offsets and epoch; nothing is added after that. */
   finish(): EncodedBatches
   /**

@@ -17,6 +17,7 @@ import { openChecks, type GroupOptions, type RecoveryReport, type VarveOptions }
 import { exchangesOf, PartitionOpener } from './partition-opener.ts'
 import type { Partition } from './partition.ts'
 import { PendingBytes } from './pending-bytes.ts'
+import { ProducerIds } from './producer-ids.ts'
 import { prepareDirectory } from './prepare-directory.ts'
 import { topicDefaults } from './topic-config.ts'
 import { completeDeletions } from './topic-deletion.ts'
@@ -34,6 +35,7 @@ export class LogEngine {
   readonly checkpointer: Checkpointer
   catalog!: Catalog
   recovery!: RecoveryReport
+  producerIds!: ProducerIds
 
   readonly opener: PartitionOpener
   readonly maintenance: Maintenance
@@ -133,6 +135,7 @@ export class LogEngine {
     const known = await this.hasCatalog()
     // a directory gets its checkpoint before its catalog
     if (known && checkpoint === null && damaged.length === 0) damaged.push(`${this.directory}/checkpoint-a`)
+    this.producerIds = new ProducerIds(this.loaded, this.random, () => this.checkpointer.store())
     const clean = damaged.length === 0 && (checkpoint?.clean ?? true)
     // a catalog that was moved away is followed by a new one: what is recorded of the old one is void
     const lost = known ? undefined : checkpoint?.partitions[CATALOG_KEY]
@@ -328,7 +331,7 @@ export class LogEngine {
       for (const { partition, log } of topic.partitions)
         partitions[partitionKey(topic.record, partition)] = log.checkpoint({ closing })
     }
-    return { clean: closing, partitions }
+    return { clean: closing, partitions, producerIds: this.producerIds.reserved || undefined }
   }
 
   private async writeIndexes(): Promise<void> {

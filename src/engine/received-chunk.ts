@@ -1,5 +1,12 @@
 import type { BatchEncoderOptions, BatchSpan, EncodedBatches } from '../codec/batch-encoder.ts'
-import { resealBatch, TIMESTAMP_TYPE_BIT, type BatchHeader } from '../codec/record-batch.ts'
+import {
+  readBatchDetails,
+  resealBatch,
+  TIMESTAMP_TYPE_BIT,
+  type BatchDetails,
+  type BatchHeader,
+} from '../codec/record-batch.ts'
+import type { PartitionLog } from '../storage/partition-log.ts'
 import type { Chunk } from './chunk.ts'
 
 /** Where a batch went. */
@@ -19,6 +26,9 @@ export class ReceivedChunk implements Chunk {
   chargedBytes = 0
   private readonly result: AppendedBatch = { baseOffset: -1, appendTime: -1 }
   private encoded: EncodedBatches | null = null
+  private readonly details: BatchDetails
+  /** It was appended before: it is acknowledged once more, and not appended. */
+  private isDuplicate = false
 
   constructor(
     private bytes: Buffer,
@@ -28,14 +38,28 @@ export class ReceivedChunk implements Chunk {
     private readonly fail: (error: unknown) => void,
   ) {
     this.sizeBytes = header.sizeBytes
+    this.details = readBatchDetails(bytes, 0)
   }
 
   get recordCount(): number {
     return this.header.recordCount
   }
 
+  admit(log: PartitionLog): void | Promise<void> {
+    if (this.details.producerId < 0) return
+    if (!log.producers.isLoaded) return log.producers.load(log).then(() => this.checkSequence(log))
+    this.checkSequence(log)
+  }
+
+  private checkSequence({ producers }: PartitionLog): void {
+    const before = producers.check(this.details, this.recordCount)
+    if (before === null) return
+    this.isDuplicate = true
+    this.result.baseOffset = before
+  }
+
   finish(): EncodedBatches {
-    this.encoded ??= { bytes: this.bytes, batches: [this.stamp()] }
+    this.encoded ??= { bytes: this.bytes, batches: this.isDuplicate ? [] : [this.stamp()] }
     return this.encoded
   }
 
@@ -54,7 +78,7 @@ export class ReceivedChunk implements Chunk {
   }
 
   assignOffsets(baseOffset: number): void {
-    this.result.baseOffset = baseOffset
+    if (!this.isDuplicate) this.result.baseOffset = baseOffset
   }
 
   release(): void {

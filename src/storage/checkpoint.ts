@@ -49,6 +49,8 @@ export interface Checkpoint {
   clean: boolean
   /** By `<topic id>/<partition>`. */
   partitions: { [key: string]: PartitionCheckpoint }
+  /** Ids of idempotent producers below it may have been given out. Absent: none were. */
+  producerIds?: number
 }
 
 /** What was found at open. `damaged`: files that were there and could not be used. */

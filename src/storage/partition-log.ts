@@ -5,6 +5,8 @@ import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
 import { epochAt, epochsFrom } from './leader-epochs.ts'
 import { LogReader, type LogSlice } from './log-reader.ts'
+import type { LogState } from './log-state.ts'
+import { ProducerStates } from './producer-state.ts'
 import { Segment } from './segment.ts'
 import type { SegmentContext } from './segment-context.ts'
 import { SegmentExchange } from './segment-exchange.ts'
@@ -14,21 +16,6 @@ export interface LogConfig {
   segmentBytes: number
   segmentMs: number
   indexIntervalBytes: number
-}
-
-/** What a recovery found: the state that a log starts from. */
-export interface LogState {
-  segments: Segment[]
-  logStartOffset: number
-  logEndOffset: number
-  contentEndOffset: number
-  leaderEpoch: number
-  epochs: EpochStart[]
-  sparse: boolean
-  cleanedOffset: number
-  exchanges: number
-  /** The last segment must not be appended to: its file is damaged or shorter than it should be. */
-  rollFirst: boolean
 }
 
 /** Entries that one offset index may hold: Kafka's segment.index.bytes of 10 MiB. */
@@ -58,6 +45,8 @@ export class PartitionLog {
   readonly leaderEpoch: number
   readonly epochs: EpochStart[]
   readonly sparse: boolean
+  /** What idempotent producers have sent last. */
+  readonly producers: ProducerStates
   /** What compaction does to the segments. */
   readonly exchange: SegmentExchange
   /** The first failed write or sync: the log takes no more until it is opened again. */
@@ -97,6 +86,7 @@ export class PartitionLog {
     this.durableContentEnd = state.contentEndOffset
     this.skippedEnd = state.logEndOffset
     this.reader = new LogReader(this)
+    this.producers = new ProducerStates(context)
     this.exchange = new SegmentExchange(this, state)
     context.pool.pin(this.active)
   }
@@ -170,6 +160,7 @@ export class PartitionLog {
     // a sealed segment's indexes are trusted after a power cut: they become durable before a checkpoint passes it
     this.unsynced.add(sealed)
     this.segments.push(next)
+    this.producers.capture(this.logEndOffset)
     this.context.pool.pin(next)
     this.context.pool.unpin(sealed)
   }
@@ -197,6 +188,7 @@ export class PartitionLog {
     if ((this.epochs.at(-1)?.epoch ?? -1) < this.leaderEpoch) this.epochs.push(this.epochFromHere())
     this.logEndOffset = next
     this.contentEndOffset = next
+    this.producers.appended(bytes, batches)
     this.unsyncedBytes += end - start
     return baseOffset
   }
@@ -250,6 +242,7 @@ export class PartitionLog {
     this.durablePosition = position
     this.durableContentEnd = contentEnd
     this.syncedBytes += bytes
+    await this.producers.store(offset)
   }
 
   /** Bytes that became durable since the last call. */
@@ -261,6 +254,8 @@ export class PartitionLog {
 
   /** Writes durably what the index files lack, before a checkpoint; completely when the log is being closed. */
   async writeIndexes(options: { closing: boolean }): Promise<void> {
+    this.producers.capture(this.logEndOffset)
+    if (options.closing) await this.producers.store(this.durableOffset)
     // after a close in order nothing is repaired any more
     if (options.closing && this.active.mustRepairIndexes) await this.active.open()
     if (!this.active.isReady) return

@@ -1,7 +1,8 @@
 /** A partition's log made of raw batches, below everything that writes one: for places that no writer leaves. */
 import { readBatchHeader } from '../../src/codec/record-batch.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { PartitionLog, type LogState } from '../../src/storage/partition-log.ts'
+import type { LogState } from '../../src/storage/log-state.ts'
+import { PartitionLog } from '../../src/storage/partition-log.ts'
 import { Segment } from '../../src/storage/segment.ts'
 import type { SegmentContext } from '../../src/storage/segment-context.ts'
 import { segmentFileName, type SegmentSuffix, type SwapSuffix } from '../../src/storage/segment-name.ts'

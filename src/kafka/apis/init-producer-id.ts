@@ -1,0 +1,36 @@
+import { defineApi } from '../api.ts'
+import { INVALID_REQUEST, UNSUPPORTED_VERSION } from '../error-codes.ts'
+import { int16, int32, int64, nullableString } from '../protocol/schema.ts'
+
+/**
+ * Gives a producer the id under which its batches are told apart, so that none is appended twice: a new one each time, with
+ * the epoch 0. One with a transactional id is refused: transactions are not served.
+ */
+export const initProducerId = defineApi({
+  key: 22,
+  name: 'InitProducerId',
+  versions: [0, 5],
+  flexibleSince: 2,
+  request: {
+    transactionalId: nullableString(),
+    transactionTimeoutMs: int32(),
+    producerId: int64({ since: 3, default: -1 }),
+    producerEpoch: int16({ since: 3, default: -1 }),
+  },
+  response: {
+    throttleTimeMs: int32(),
+    errorCode: int16(),
+    producerId: int64({ default: -1 }),
+    producerEpoch: int16(),
+  },
+  async handle({ transactionalId }, { broker: { engine } }) {
+    if (transactionalId !== null) return refused(transactionalId === '' ? INVALID_REQUEST : UNSUPPORTED_VERSION)
+    engine.throwIfNotWritable()
+    return { throttleTimeMs: 0, errorCode: 0, producerId: await engine.producerIds.take(), producerEpoch: 0 }
+  },
+  refuse: (_request, errorCode) => refused(errorCode),
+})
+
+function refused(errorCode: number) {
+  return { throttleTimeMs: 0, errorCode, producerId: -1, producerEpoch: -1 }
+}
