@@ -4,6 +4,7 @@ import type { Clock } from '../environment.ts'
 import type { Checkpoint, CheckpointFiles, LoadedCheckpoint } from '../storage/checkpoint.ts'
 import { VarveError } from '../errors.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
+import { listSnapshots } from '../storage/producer-state.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
 import { SegmentPool } from '../storage/segment-pool.ts'
 import type { SegmentContext } from '../storage/segment-context.ts'
@@ -127,6 +128,7 @@ export class PartitionOpener {
       extraReservation: damaged.length > 0 ? RESERVATION_OFFSETS : 0,
       isNew: checkpoint !== null && checkpoint.partitions[key] === undefined,
     })
+    if (!readOnly && report.cutBytes > 0) await listSnapshots(segments, state.contentEndOffset)
     const log = new PartitionLog(segments, config, state)
     // later there is nobody to report to
     if (this.opened !== null) this.reports.push({ topic, partition, ...report })

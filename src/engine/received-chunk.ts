@@ -55,7 +55,8 @@ export class ReceivedChunk implements Chunk {
     const before = producers.check(this.details, this.recordCount)
     if (before === null) return
     this.isDuplicate = true
-    this.result.baseOffset = before
+    this.result.baseOffset = before.baseOffset
+    if (this.options.timestampType === 'LogAppendTime') this.result.appendTime = before.timestamp
   }
 
   finish(): EncodedBatches {

@@ -254,8 +254,10 @@ export class PartitionLog {
 
   /** Writes durably what the index files lack, before a checkpoint; completely when the log is being closed. */
   async writeIndexes(options: { closing: boolean }): Promise<void> {
-    this.producers.capture(this.logEndOffset)
-    if (options.closing) await this.producers.store(this.durableOffset)
+    if (options.closing) {
+      this.producers.capture(this.logEndOffset)
+      await this.producers.store(this.durableOffset)
+    }
     // after a close in order nothing is repaired any more
     if (options.closing && this.active.mustRepairIndexes) await this.active.open()
     if (!this.active.isReady) return

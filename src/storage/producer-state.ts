@@ -15,7 +15,7 @@ import type { SegmentContext } from './segment-context.ts'
 import { removeIfPresent, replaceFile } from './storage.ts'
 
 /** A batch of a producer, as it is remembered. */
-interface ProducerBatch {
+export interface ProducerBatch {
   firstSequence: number
   lastSequence: number
   baseOffset: number
@@ -79,15 +79,10 @@ export class ProducerStates {
    * @throws VarveError when it cannot be read now
    */
   async load(log: PartitionLog): Promise<void> {
-    const { directory, storage } = this.context
+    const { directory } = this.context
     try {
       this.producers = new Map()
-      this.stored = await this.list()
-      // of records that a power cut took
-      for (const offset of this.stored.filter((it) => it > log.logEndOffset)) {
-        await removeIfPresent(storage, this.pathOf(offset))
-      }
-      this.stored = this.stored.filter((offset) => offset <= log.logEndOffset)
+      this.stored = await listSnapshots(this.context, log.logEndOffset)
       if (this.stored.length === 0) await this.write(log.logEndOffset, this.encode())
       else await this.replay(log, await this.readNewest())
       this.loaded = true
@@ -100,10 +95,10 @@ export class ProducerStates {
    * Whether a batch may be appended next.
    *
    * @param records in the batch
-   * @returns the offset that it got when it came before, or null when it is new
+   * @returns the batch as it was appended when it came before, or null when it is new
    * @throws VarveError INVALID_PRODUCER_EPOCH or OUT_OF_ORDER_SEQUENCE_NUMBER
    */
-  check({ producerId, producerEpoch, baseSequence }: BatchDetails, records: number): number | null {
+  check({ producerId, producerEpoch, baseSequence }: BatchDetails, records: number): ProducerBatch | null {
     const known = this.producers.get(producerId)
     if (known === undefined) return null
     if (producerEpoch < known.epoch) {
@@ -112,7 +107,7 @@ export class ProducerStates {
     const lastSequence = sequenceAfter(baseSequence, records - 1)
     const isSame = (it: ProducerBatch) => it.firstSequence === baseSequence && it.lastSequence === lastSequence
     const same = producerEpoch === known.epoch ? known.batches.find(isSame) : undefined
-    if (same !== undefined) return same.baseOffset
+    if (same !== undefined) return same
     const isNewEpoch = producerEpoch > known.epoch
     const expected = isNewEpoch ? 0 : sequenceAfter(known.batches[known.batches.length - 1].lastSequence, 1)
     if (baseSequence === expected) return null
@@ -190,12 +185,6 @@ export class ProducerStates {
     return this.stored[0]
   }
 
-  private async list(): Promise<number[]> {
-    const entries = await this.context.storage.list(this.context.directory)
-    const offsets = entries.map(({ name }) => Number(/^(\d{20})\.snapshot$/.exec(name)?.[1] ?? NaN))
-    return offsets.filter((offset) => Number.isSafeInteger(offset)).sort((a, b) => a - b)
-  }
-
   /** Stores a snapshot durably; the one before it stays, in case that this one is damaged. */
   private async write(offset: number, content: Buffer): Promise<void> {
     const { directory, storage } = this.context
@@ -229,6 +218,21 @@ export class ProducerStates {
   private pathOf(offset: number): string {
     return `${this.context.directory}/${snapshotName(offset)}`
   }
+}
+
+/**
+ * The offsets of the snapshots there are, ascending. Those that tell of more than the log has after a recovery, and what an
+ * interrupted write has left, are removed.
+ */
+export async function listSnapshots({ directory, storage }: SegmentContext, endOffset: number): Promise<number[]> {
+  const offsets: number[] = []
+  for (const { name } of await storage.list(directory)) {
+    const [, digits, suffix] = /^(\d{20})\.snapshot(\.tmp)?$/.exec(name) ?? []
+    if (digits === undefined) continue
+    if (suffix === undefined && Number(digits) <= endOffset) offsets.push(Number(digits))
+    else await removeIfPresent(storage, `${directory}/${name}`)
+  }
+  return offsets.sort((a, b) => a - b)
 }
 
 /** The producers that a snapshot tells of, or null where it is damaged. */

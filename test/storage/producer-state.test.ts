@@ -7,7 +7,7 @@ import { findSnapshotFault } from '../../src/inspect/kafka-files.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { clientBatch } from '../helpers/client-batch.ts'
-import { changeFile, DIRECTORY, namesIn, openLog, valuesOf } from '../helpers/logs.ts'
+import { changeFile, DIRECTORY, namesIn, openLog, putFile, recordsOf, segmentPath, valuesOf } from '../helpers/logs.ts'
 
 const TOPIC = 't'
 const PARTITION = `${DIRECTORY}/${TOPIC}-0`
@@ -169,7 +169,7 @@ describe('after a restart', () => {
         await changeFile(storage, path, (content) => {
           if (damage === 'cut short') return content.subarray(0, 30)
           content[20] ^= 1
-        return content
+          return content
         })
       const { log, send } = await opened(storage)
       expect(await Promise.all([18, 19, 21, 20].map((sequence) => send(sequence)))).toEqual([
@@ -184,6 +184,33 @@ describe('after a restart', () => {
 })
 
 describe('snapshots', () => {
+  test('of records that are cut off are gone when others get their offsets, and so is a half-written one', async () => {
+    const storage = new MemoryStorage()
+    const first = await opened(storage)
+    await first.send(0)
+    const cut = storage.crash()
+    // as where the disk has lost what it had synced
+    for (const name of [`${'9'.padStart(20, '0')}.snapshot`, `${'9'.padStart(20, '0')}.snapshot.tmp`])
+      await putFile(cut, `${PARTITION}/${name}`, Buffer.from('0001', 'hex'))
+    await changeFile(cut, segmentPath(TOPIC, 0, 0, '.log'), (content) => Buffer.concat([content, Buffer.from('torn')]))
+    const { log } = await opened(cut)
+    expect(await snapshotsIn(cut)).toEqual([0])
+    expect((await namesIn(cut, PARTITION)).filter((name) => name.endsWith('.tmp'))).toEqual([])
+    await log.close()
+  })
+
+  test('aside, a batch that is sent again is answered with the time of its append', async () => {
+    const { log, send } = await opened(new MemoryStorage(), {}, { messageTimestampType: 'LogAppendTime' })
+    await send(0)
+    const batch = () => clientBatch(['x'], { producerId: 7, producerEpoch: 0, baseSequence: 0 })
+    const topic = log['engine'].topic(TOPIC)
+    const again = batch()
+    const answer = await topic.appendReceived(topic.partition(0), again, checkReceivedBatch(again, 1_000_000, true))
+    const [record] = await recordsOf(log, TOPIC)
+    expect(answer).toEqual({ baseOffset: 0, appendTime: record.timestamp })
+    await log.close()
+  })
+
   test('are none where there is no idempotent producer', async () => {
     const storage = new MemoryStorage()
     const { log } = await opened(storage)
