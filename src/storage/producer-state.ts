@@ -11,6 +11,7 @@ import type { BatchSpan } from '../codec/batch-encoder.ts'
 import { storageError, VarveError, type ErrorCode } from '../errors.ts'
 import { scanBatches } from './batch-scanner.ts'
 import type { PartitionLog } from './partition-log.ts'
+import type { Segment } from './segment.ts'
 import type { SegmentContext } from './segment-context.ts'
 import { removeIfPresent, replaceFile } from './storage.ts'
 
@@ -35,6 +36,8 @@ const BATCHES_KEPT = 5
 /** Those that have been silent for longest are forgotten beyond it: what they send next is taken, whatever its sequence. */
 const PRODUCERS_MAX = 10_000
 const SEQUENCES = 2 ** 31
+/** What is read again of what lies before a snapshot. */
+const LOOK_BACK_BYTES = 16 * 1024 * 1024
 
 const VERSION = 1
 const HEADER_BYTES = 2 + 4 + 4
@@ -74,7 +77,7 @@ export class ProducerStates {
   }
 
   /**
-   * Reads the newest snapshot and what the log has after it. A task of the write loop.
+   * Reads the newest snapshot and what the log has after it, and shortly before it. A task of the write loop.
    *
    * @throws VarveError when it cannot be read now
    */
@@ -162,16 +165,22 @@ export class ProducerStates {
     this.producers.delete(longest)
   }
 
-  private async replay(log: PartitionLog, from: number): Promise<void> {
-    const { segments } = log
-    for (const [i, segment] of segments.entries()) {
-      if (segments[i + 1] !== undefined && segments[i + 1].baseOffset <= from) continue
-      const { position } = await segment.lookup(Math.max(from, segment.baseOffset))
-      const visit = ({ header, bytes, at }: { header: { baseOffset: number }; bytes: Buffer; at: number }) => {
-        if (header.baseOffset >= from) this.add(bytes, at)
-      }
+  /**
+   * Reads what the log has after a snapshot, and some of what it has before: a snapshot tells of the last batch of each
+   * producer, and a client whose connection was lost with the process may send five again.
+   */
+  private async replay({ segments }: PartitionLog, snapshotOffset: number): Promise<void> {
+    const fromSnapshot = this.producers
+    this.producers = new Map()
+    let { index, position } = await placeBefore(segments, snapshotOffset)
+    for (; index < segments.length; index++, position = 0) {
+      const segment = segments[index]
+      const visit = ({ bytes, at }: { bytes: Buffer; at: number }) => this.add(bytes, at)
       await segment.inspect((file) => scanBatches(file, position, segment.sizeBytes, 'header', visit))
     }
+    const replayed = this.producers
+    this.producers = fromSnapshot
+    for (const [producerId, entry] of replayed) this.put(producerId, entry)
   }
 
   /** Takes over the newest snapshot that is whole; gives where to go on from there. */
@@ -218,6 +227,28 @@ export class ProducerStates {
   private pathOf(offset: number): string {
     return `${this.context.directory}/${snapshotName(offset)}`
   }
+}
+
+/** Where a batch begins that lies about LOOK_BACK_BYTES before `offset`. */
+async function placeBefore(segments: readonly Segment[], offset: number): Promise<{ index: number; position: number }> {
+  let index = segments.findLastIndex(({ baseOffset }) => baseOffset <= offset)
+  if (index < 0) return { index: 0, position: 0 }
+  let { position } = await segments[index].lookup(offset)
+  let wanted = position - LOOK_BACK_BYTES
+  while (wanted < 0 && index > 0) {
+    index--
+    position = segments[index].sizeBytes
+    wanted += position
+  }
+  if (wanted <= 0) return { index, position: 0 }
+  // the index knows positions by offsets
+  let [low, high] = [segments[index].baseOffset, segments[index + 1]?.baseOffset ?? offset]
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if ((await segments[index].lookup(middle)).position <= wanted) low = middle
+    else high = middle
+  }
+  return { index, position: (await segments[index].lookup(low)).position }
 }
 
 /**

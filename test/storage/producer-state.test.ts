@@ -7,6 +7,7 @@ import { findSnapshotFault } from '../../src/inspect/kafka-files.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { clientBatch } from '../helpers/client-batch.ts'
+import { SyncGate } from '../helpers/sync-gate.ts'
 import { changeFile, DIRECTORY, namesIn, openLog, putFile, recordsOf, segmentPath, valuesOf } from '../helpers/logs.ts'
 
 const TOPIC = 't'
@@ -124,6 +125,62 @@ describe('after a restart', () => {
     expect(await send(4)).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
     expect(await send(3)).toBe(3)
     await log.close()
+  })
+
+  test('in order the last five batches are known again, although a snapshot tells of one', async () => {
+    for (const segmentBytes of [100, 250, 2 ** 20]) {
+      const storage = new MemoryStorage()
+      const first = await opened(storage, {}, { segmentBytes })
+      for (let i = 0; i < 9; i++) await first.send(i)
+      await first.log.close()
+      const { log, send } = await opened(storage)
+      expect(await Promise.all([4, 5, 6, 7, 8, 3, 9].map((sequence) => send(sequence)))).toEqual([
+        4,
+        5,
+        6,
+        7,
+        8,
+        'OUT_OF_ORDER_SEQUENCE_NUMBER',
+        9,
+      ])
+      await log.close()
+    }
+  })
+
+  test('a producer that was silent for long is known from the snapshot, one that went on from the log', async () => {
+    const storage = new MemoryStorage()
+    const first = await opened(storage)
+    await first.send(0, { producerId: 8 })
+    const values = ['x'.repeat(900_000)]
+    for (let i = 0; i < 45; i++) await first.send(i, { values })
+    await first.log.close()
+    const { log, send } = await opened(storage)
+    expect(await send(0, { producerId: 8 })).toBe(0)
+    expect(await send(2, { producerId: 8 })).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
+    expect(await Promise.all([40, 41, 42, 43, 44].map((sequence) => send(sequence, { values })))).toEqual([
+      41, 42, 43, 44, 45,
+    ])
+    await log.close()
+  })
+
+  test('a snapshot that was taken while a sync was under way waits until what it tells of is durable', async () => {
+    const storage = new MemoryStorage()
+    const options = { flush: { ms: 60_000 } }
+    const first = await opened(storage, options, { segmentBytes: 200 })
+    await first.send(0)
+    await first.log.flush()
+    const gate = new SyncGate()
+    await first.send(1)
+    storage.syncDelay = (path) => (path.endsWith('.log') ? gate.pass(path) : undefined)
+    const flushed = first.log.flush()
+    await gate.arrived()
+    const partition = first.log['engine'].topic(TOPIC).partition(0)
+    // as a roll does that comes while the sync is under way
+    partition.log.producers.capture(partition.log.logEndOffset + 1)
+    gate.open()
+    await flushed
+    expect(Math.max(...(await snapshotsIn(storage)))).toBeLessThanOrEqual(2)
+    await first.log.close()
   })
 
   test('after a power cut all that is durable is known again, from the log', async () => {

@@ -60,6 +60,21 @@ test('an id is not given again when a checkpoint, or both, are damaged', async (
   }
 })
 
+test('an id is not given again when the only checkpoint that tells of it is lost in a power cut', async () => {
+  const storage = new MemoryStorage()
+  await (await openLog({ storage })).close()
+  await using first = await served(storage)
+  expect((await first.ask()).producerId).toBe(0)
+  const crashed = storage.crash()
+  const names = ['checkpoint-a', 'checkpoint-b'].map((name) => `/data/events/${name}`)
+  const contents = await Promise.all(names.map(async (name) => String(await crashed.readFile(name))))
+  const telling = names.filter((_, i) => contents[i].includes('producerIds'))
+  expect(telling.length).toBe(1)
+  await crashed.removeFile(telling[0])
+  await using it = await served(crashed)
+  expect((await it.ask()).producerId).toBeGreaterThanOrEqual(1_000)
+})
+
 test.each(VERSIONS)('a transactional id is refused in version %i', async (version) => {
   await using it = await served()
   expect(await it.ask(version, 'tx')).toMatchObject({ errorCode: 35, producerId: -1, producerEpoch: -1 })

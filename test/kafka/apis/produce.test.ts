@@ -98,6 +98,15 @@ describe('batches', () => {
     },
   )
 
+  test('get their offsets from the log, whatever offset and epoch the client has filled in', async () => {
+    await using it = await served()
+    for (const baseOffset of [0, 77, -1, 2 ** 60]) {
+      const answer = await it.send(clientBatch(['a', 'b'], { baseOffset, leaderEpoch: 99 }))
+      expect(answer.errorCode).toBe(0)
+    }
+    expect((await recordsOf(it.log, TOPIC)).map(({ offset }) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  })
+
   test('of several partitions and topics are answered together, each with its own outcome', async () => {
     await using it = await served()
     await it.log.createTopic({ name: 'u', valueCodec: 'bytes' })
