@@ -4,6 +4,9 @@ import { allSupport, completeOnceAllJoined, joinResponse, rebalance, voteProtoco
 import { snapshotOf } from './snapshot.ts'
 import { claimError, staticMember, type Transition } from './transition.ts'
 
+/** Each is compared with all of every other member's. */
+const PROTOCOLS_MAX = 32
+
 /** A member joins: it is new, or comes back under its id, or is a static one that comes back under a new id. */
 export function join(transition: Transition, request: RequestId, join: JoinRequest): void {
   const error = joinError(transition, join)
@@ -25,7 +28,8 @@ function joinError({ group, limits }: Transition, join: JoinRequest): ErrorCode 
 
 /** Whether there is a protocol that all members would have with this one among them. */
 function fits({ members, protocolType }: Group, join: JoinRequest): boolean {
-  if (join.protocolType === '' || join.protocols.length === 0) return false
+  const { length } = join.protocols
+  if (join.protocolType === '' || length === 0 || length > PROTOCOLS_MAX) return false
   if (members.size === 0) return true
   return protocolType === join.protocolType && join.protocols.some(({ name }) => allSupport(members.values(), name))
 }
