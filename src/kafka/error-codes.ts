@@ -4,7 +4,6 @@ export const FENCED_LEADER_EPOCH = 74
 export const FETCH_SESSION_ID_NOT_FOUND = 70
 export const GROUP_ID_NOT_FOUND = 69
 export const GROUP_SUBSCRIBED_TO_TOPIC = 86
-export const INVALID_COMMIT_OFFSET_SIZE = 28
 export const INVALID_FETCH_SESSION_EPOCH = 71
 export const INVALID_REQUEST = 42
 export const NON_EMPTY_GROUP = 68

@@ -1,7 +1,6 @@
-import { VarveError } from '../../errors.ts'
 import type { OffsetCommit } from '../../group/coordinator.ts'
 import { defineApi, type Call } from '../api.ts'
-import { INVALID_COMMIT_OFFSET_SIZE, UNKNOWN_TOPIC_ID } from '../error-codes.ts'
+import { UNKNOWN_TOPIC_ID } from '../error-codes.ts'
 import { groupErrorNumber, groupFailure } from '../group-calls.ts'
 import { int16, int32, int64, list, nullableString, string, uuid } from '../protocol/schema.ts'
 
@@ -90,8 +89,7 @@ async function commit(
     const results = await call.broker.log.coordinator.commit(groupId, claim, offsets, true)
     return results.map(({ error }) => groupErrorNumber(error?.code ?? null))
   } catch (error) {
-    const isTooLarge = error instanceof VarveError && error.code === 'MESSAGE_TOO_LARGE'
-    const errorCode = isTooLarge ? INVALID_COMMIT_OFFSET_SIZE : groupFailure(call, error)
+    const errorCode = groupFailure(call, error)
     return offsets.map(() => errorCode)
   }
 }
