@@ -97,13 +97,18 @@ export class VarveError extends Error {
 
   /** Kafka's error number, or -1 (UNKNOWN_SERVER_ERROR) where Kafka has none. */
   get kafkaErrorNumber(): number {
-    return TABLE[this.code].number
+    return kafkaErrorNumberOf(this.code)
   }
 
   /** Whether the same call may succeed later without any change by the caller. */
   get retriable(): boolean {
     return TABLE[this.code].retriable
   }
+}
+
+/** Kafka's number of an error, or -1 (UNKNOWN_SERVER_ERROR) where Kafka has none. */
+export function kafkaErrorNumberOf(code: ErrorCode): number {
+  return TABLE[code].number
 }
 
 /** The names of all error codes, for documentation and tests. */

@@ -2,7 +2,7 @@ import type { LogEngine } from '../engine/log-engine.ts'
 import { isInternalTopic } from '../engine/internal-topics.ts'
 import { PartitionCursor } from '../engine/partition-cursor.ts'
 import type { Partition } from '../engine/partition.ts'
-import { VarveError } from '../errors.ts'
+import { isDamage, VarveError } from '../errors.ts'
 import { keyOf, type TopicPartition } from '../group/assignors/assignor.ts'
 import { compareTopicPartitions, decodeAssignment, decodeSubscription } from '../group/consumer-protocol.ts'
 import { NO_MEMBER, nonEmpty, notFound, type GroupCoordinator } from '../group/coordinator.ts'
@@ -62,6 +62,14 @@ export interface GroupDescription {
   })[]
 }
 
+/** A group as it is now. */
+export interface GroupLook {
+  state: GroupState
+  snapshot: GroupSnapshot
+  /** Absent for one that nothing is kept of yet. */
+  image?: GroupImage
+}
+
 /** Looks into groups, and changes what is kept of those that have no members. */
 export class GroupAdmin {
   constructor(
@@ -71,17 +79,22 @@ export class GroupAdmin {
 
   /** See the public `listGroups`. */
   async list(): Promise<GroupListing[]> {
-    const listings: GroupListing[] = []
+    const groups = await this.lookAtAll()
+    return groups.map(({ groupId, state, snapshot }) => ({ groupId, state, members: snapshot.members.length }))
+  }
+
+  /** All groups, by id. */
+  async lookAtAll(): Promise<({ groupId: string } & GroupLook)[]> {
+    const groups: ({ groupId: string } & GroupLook)[] = []
     for (const groupId of await this.coordinator.groupIds()) {
       const found = await this.look(groupId).catch((error: unknown) => {
         // it was deleted meanwhile
         if (error instanceof VarveError && error.code === 'GROUP_ID_NOT_FOUND') return null
         throw error
       })
-      if (found === null) continue
-      listings.push({ groupId, state: found.state, members: found.snapshot.members.length })
+      if (found !== null) groups.push({ groupId, ...found })
     }
-    return listings
+    return groups
   }
 
   /** See the public `describeGroup`. */
@@ -145,12 +158,12 @@ export class GroupAdmin {
     checkPartitions('deleteOffsets', partitions)
     const { snapshot, image } = await this.look(groupId)
     if (image === undefined) throw notFound(groupId)
-    const subscribed = new Set(snapshot.members.flatMap((member) => describeMember(member).topics))
+    const subscribed = subscribedTopics(snapshot)
     await this.coordinator.deleteOffsets(groupId, partitions, (topic) => subscribed.has(topic))
   }
 
   /** @throws VarveError GROUP_ID_NOT_FOUND */
-  private async look(groupId: string): Promise<{ state: GroupState; snapshot: GroupSnapshot; image?: GroupImage }> {
+  async look(groupId: string): Promise<GroupLook> {
     const live = await this.coordinator.reviveGroup(groupId)
     const image = await this.coordinator.image(groupId)
     const stored = image?.stored?.snapshot
@@ -209,9 +222,24 @@ function describeMember({
   clientHost,
   ...rest
 }: GroupSnapshot['members'][number]): GroupMember {
-  const { topics } = decodeSubscription(rest.subscription)
-  const assignment = [...decodeAssignment(rest.assignment).partitions].sort(compareTopicPartitions)
-  return { memberId, instanceId, clientId, clientHost, topics: [...topics], assignment }
+  const topics = orNothing(() => [...decodeSubscription(rest.subscription).topics])
+  const assignment = orNothing(() => [...decodeAssignment(rest.assignment).partitions].sort(compareTopicPartitions))
+  return { memberId, instanceId, clientId, clientHost, topics, assignment }
+}
+
+/** What the members of a group subscribe to. */
+export function subscribedTopics({ members }: GroupSnapshot): Set<string> {
+  return new Set(members.flatMap((member) => describeMember(member).topics))
+}
+
+/** What the coordinator does not look into may be anything: members that are no consumers have words of their own. */
+function orNothing<T>(decode: () => T[]): T[] {
+  try {
+    return decode()
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return []
+  }
 }
 
 function committedIn(image: GroupImage | undefined, { topic, partition }: TopicPartition): CommittedOffset | undefined {

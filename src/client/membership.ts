@@ -1,4 +1,4 @@
-import { VarveError, type ErrorCode } from '../errors.ts'
+import { isDamage, VarveError, type ErrorCode } from '../errors.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import { assignors, type AssignorName } from '../group/assignors/assignors.ts'
 import { keyOf, type Assignor, type AssignorMember, type TopicPartition } from '../group/assignors/assignor.ts'
@@ -7,6 +7,7 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
+  type Subscription,
 } from '../group/consumer-protocol.ts'
 import type { GroupCoordinator } from '../group/coordinator.ts'
 import type { JoinResponse, MemberClaim } from '../group/group.ts'
@@ -289,7 +290,7 @@ export class Membership {
     this.isLeader = leader === memberId
     if (!this.isLeader) return new Map()
     const described = members.map(({ memberId, instanceId, metadata }): AssignorMember => {
-      return { memberId, instanceId, ...decodeSubscription(metadata) }
+      return { memberId, instanceId, ...subscriptionOf(metadata) }
     })
     this.dividedTopics = described.flatMap(({ topics }) => topics)
     this.divided = this.partitionCounts(this.dividedTopics)
@@ -335,6 +336,16 @@ export class Membership {
   nudge(): void {
     this.lastHeartbeatMs = -Infinity
     this.wake()
+  }
+}
+
+/** What cannot be read is another program's mistake: that member gets nothing, and the group goes on. */
+function subscriptionOf(metadata: Uint8Array): Subscription {
+  try {
+    return decodeSubscription(metadata)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return { topics: [], ownedPartitions: [], generation: -1, rackId: null, userData: null }
   }
 }
 

@@ -190,7 +190,11 @@ export class FieldReader {
     const size = this.flexible ? this.compactLength() : this.int16()
     if (size < 0) return this.nullOnly(size)
     const start = this.advance(size)
-    return this.bytes.toString('utf8', start, start + size)
+    const text = this.bytes.toString('utf8', start, start + size)
+    // what is no UTF-8 grows as it is read, and what cannot be written again would fail whoever is told of it later
+    if (size > STRING_BYTES_MAX / 3 && Buffer.byteLength(text) > STRING_BYTES_MAX)
+      this.fail(`a text is longer than ${STRING_BYTES_MAX} bytes`)
+    return text
   }
 
   /** A view of the bytes. */

@@ -23,6 +23,12 @@ const DEFAULTS: Required<GroupOptions> = {
 /** How often groups whose offsets have expired are looked for: Kafka's offsets.retention.check.interval.ms. */
 const EXPIRY_CHECK_MS = 600_000
 
+/** Characters of the client's or the instance's name that a member id begins with. */
+const MEMBER_NAME_MAX = 249
+
+/** Members that one call may take out of a group: each is looked for among all. */
+const LEAVING_MAX = 10_000
+
 /** One offset to commit. */
 export interface OffsetCommit extends TopicPartition {
   /** Of the next record to read. */
@@ -60,14 +66,21 @@ export class GroupCoordinator {
     if (!engine.readOnly && this.options.offsetsRetentionMs >= 0) this.scheduleExpiry()
   }
 
-  async join(groupId: string, request: Omit<JoinRequest, 'newMemberId'>): Promise<JoinResponse> {
+  /**
+   * Resolves when the rebalance that it starts or takes part in completes.
+   *
+   * @param signal ends the waiting; the member stays until its session ends
+   * @throws VarveError COORDINATOR_NOT_AVAILABLE where `signal` has ended it
+   */
+  async join(groupId: string, request: Omit<JoinRequest, 'newMemberId'>, signal?: AbortSignal): Promise<JoinResponse> {
     const unique = Buffer.from(this.engine.random.bytes(16)).toString('hex')
-    const newMemberId = `${request.instanceId ?? request.clientId}-${unique}`
-    return this.use(groupId, (group) => group.join({ ...request, newMemberId }))
+    const name = (request.instanceId ?? request.clientId).slice(0, MEMBER_NAME_MAX)
+    return this.use(groupId, (group) => group.join({ ...request, newMemberId: `${name}-${unique}` }, signal))
   }
 
-  async sync(groupId: string, request: SyncRequest): Promise<SyncResponse> {
-    return this.use(groupId, (group) => group.sync(request))
+  /** Resolves when the leader has assigned; `signal` and its error as of {@link join}. */
+  async sync(groupId: string, request: SyncRequest, signal?: AbortSignal): Promise<SyncResponse> {
+    return this.use(groupId, (group) => group.sync(request, signal))
   }
 
   async heartbeat(groupId: string, claim: MemberClaim): Promise<ErrorCode | null> {
@@ -78,6 +91,9 @@ export class GroupCoordinator {
     groupId: string,
     members: readonly { memberId: string; instanceId: string | null }[],
   ): Promise<LeaveResponse> {
+    if (members.length > LEAVING_MAX) {
+      throw new VarveError('INVALID_REQUEST', `${members.length} members at once cannot leave: ${LEAVING_MAX} can`)
+    }
     return this.use(groupId, (group) => group.leave(members))
   }
 
@@ -89,16 +105,22 @@ export class GroupCoordinator {
   /**
    * Commits offsets, all that can be: resolves when they are acknowledged as the flush mode promises.
    *
+   * @param anyOffset takes offsets that the partition does not have, as Kafka does: whoever reads them back starts elsewhere
    * @returns one result for each, in order
    * @throws VarveError UNKNOWN_MEMBER_ID, ILLEGAL_GENERATION, FENCED_INSTANCE_ID, REBALANCE_IN_PROGRESS: nothing was committed
    */
-  async commit(groupId: string, claim: MemberClaim, offsets: readonly OffsetCommit[]): Promise<CommitResult[]> {
+  async commit(
+    groupId: string,
+    claim: MemberClaim,
+    offsets: readonly OffsetCommit[],
+    anyOffset = false,
+  ): Promise<CommitResult[]> {
     this.engine.throwIfNotWritable()
     const commitTimestampMs = this.engine.clock.now()
     const results = await this.use(groupId, async (group) => {
       const refused = group.mayCommit(claim)
       if (refused !== null) throw commitError(refused, groupId, claim)
-      const checked = offsets.map((commit) => ({ commit, error: this.checkCommit(groupId, commit) }))
+      const checked = offsets.map((commit) => ({ commit, error: this.checkCommit(groupId, commit, anyOffset) }))
       const accepted = checked.filter(({ error }) => error === null)
       // handed over before anything is awaited: nobody can be fenced between the check and the place in the log
       await group.commit(
@@ -112,7 +134,8 @@ export class GroupCoordinator {
     return results.map(({ commit: { topic, partition }, error }) => ({ topic, partition, error }))
   }
 
-  private checkCommit(groupId: string, { topic, partition, offset, metadata }: OffsetCommit): VarveError | null {
+  private checkCommit(groupId: string, commit: OffsetCommit, anyOffset: boolean): VarveError | null {
+    const { topic, partition, offset, metadata } = commit
     const details = { topic, partition, offset }
     const where = `offset ${offset} of ${topic}-${partition} for group '${groupId}'`
     const bytes = Buffer.byteLength(metadata)
@@ -122,7 +145,7 @@ export class GroupCoordinator {
     }
     try {
       const { highWatermark } = this.engine.topic(topic).partition(partition)
-      if (offset <= highWatermark) return null
+      if (anyOffset || offset <= highWatermark) return null
       const message = `cannot commit ${where}: the partition ends at ${highWatermark}`
       return new VarveError('OFFSET_OUT_OF_RANGE', message, { details })
     } catch (error) {

@@ -4,6 +4,12 @@ import { allSupport, completeOnceAllJoined, joinResponse, rebalance, voteProtoco
 import { snapshotOf } from './snapshot.ts'
 import { claimError, staticMember, type Transition } from './transition.ts'
 
+/** Each is compared with all of every other member's. */
+const PROTOCOLS_MAX = 32
+
+/** Ids that were given out and that nobody has joined with. */
+const PENDING_MAX = 1_000
+
 /** A member joins: it is new, or comes back under its id, or is a static one that comes back under a new id. */
 export function join(transition: Transition, request: RequestId, join: JoinRequest): void {
   const error = joinError(transition, join)
@@ -25,7 +31,8 @@ function joinError({ group, limits }: Transition, join: JoinRequest): ErrorCode 
 
 /** Whether there is a protocol that all members would have with this one among them. */
 function fits({ members, protocolType }: Group, join: JoinRequest): boolean {
-  if (join.protocolType === '' || join.protocols.length === 0) return false
+  const { length } = join.protocols
+  if (join.protocolType === '' || length === 0 || length > PROTOCOLS_MAX) return false
   if (members.size === 0) return true
   return protocolType === join.protocolType && join.protocols.some(({ name }) => allSupport(members.values(), name))
 }
@@ -37,7 +44,10 @@ function joinWithoutId(transition: Transition, request: RequestId, join: JoinReq
   if (replaced !== undefined) return replaceStatic(transition, replaced, request, join)
   if (isFull(transition)) return transition.refuseJoin(request, '', 'GROUP_MAX_SIZE_REACHED')
   if (instanceId !== null || !join.requiresKnownMemberId) return addMember(transition, newMemberId, request, join)
-  transition.change({ pendingMembers: new Map(group.pendingMembers).set(newMemberId, nowMs + join.sessionTimeoutMs) })
+  const pendingMembers = new Map(group.pendingMembers).set(newMemberId, nowMs + join.sessionTimeoutMs)
+  // whoever asks for ids without end gets them at the cost of the eldest, which ask again
+  if (pendingMembers.size > PENDING_MAX) pendingMembers.delete(pendingMembers.keys().next().value!)
+  transition.change({ pendingMembers })
   transition.refuseJoin(request, newMemberId, 'MEMBER_ID_REQUIRED')
 }
 

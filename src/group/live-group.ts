@@ -1,5 +1,5 @@
 import type { Clock } from '../environment.ts'
-import { storageError, type ErrorCode, type VarveError } from '../errors.ts'
+import { storageError, VarveError, type ErrorCode } from '../errors.ts'
 import { newGroup, nextDeadlineMs, restoreGroup, step } from './group-machine.ts'
 import type { GroupLog } from './group-log.ts'
 import type {
@@ -52,12 +52,14 @@ export class LiveGroup {
     if (gone.length > 0) void this.leave(gone.map(({ memberId, instanceId }) => ({ memberId, instanceId })))
   }
 
-  join(join: JoinRequest): Promise<JoinResponse> {
-    return this.ask((request) => ({ type: 'join', request, join }))
+  /** @throws VarveError COORDINATOR_NOT_AVAILABLE where `signal` ends it: what it has brought about stays */
+  join(join: JoinRequest, signal?: AbortSignal): Promise<JoinResponse> {
+    return this.ask((request) => ({ type: 'join', request, join }), signal)
   }
 
-  sync(sync: SyncRequest): Promise<SyncResponse> {
-    return this.ask((request) => ({ type: 'sync', request, sync }))
+  /** @throws VarveError COORDINATOR_NOT_AVAILABLE where `signal` ends it: what it has brought about stays */
+  sync(sync: SyncRequest, signal?: AbortSignal): Promise<SyncResponse> {
+    return this.ask((request) => ({ type: 'sync', request, sync }), signal)
   }
 
   leave(members: readonly { memberId: string; instanceId: string | null }[]): Promise<LeaveResponse> {
@@ -112,12 +114,25 @@ export class LiveGroup {
     this.cancelTimer?.()
   }
 
-  private ask<T>(event: (request: RequestId) => GroupEvent): Promise<T> {
-    return new Promise<T>((resolve) => {
+  private ask<T>(event: (request: RequestId) => GroupEvent, signal?: AbortSignal): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (signal?.aborted) return reject(this.givenUp())
       const request = ++this.lastRequest
       this.requests.set(request, resolve)
       this.happen(event(request))
+      signal?.addEventListener('abort', () => {
+        if (!this.requests.delete(request)) return
+        this.happen({ type: 'abandon', request })
+        reject(this.givenUp())
+      })
     })
+  }
+
+  private givenUp(): VarveError {
+    return new VarveError(
+      'COORDINATOR_NOT_AVAILABLE',
+      `nobody waits for group '${this.groupId}' here any more: ask again`,
+    )
   }
 
   private happen(event: GroupEvent): void {

@@ -18,7 +18,7 @@ export class KafkaConnection {
   private isAnswering = false
   private isEnding = false
   private cancelTimer: (() => void) | null = null
-  private readonly leaving: (() => void)[] = []
+  private readonly leaving = new Set<() => void>()
   readonly closed: Promise<void>
 
   constructor(
@@ -46,10 +46,11 @@ export class KafkaConnection {
     return `${this.socket.remoteAddress}:${this.socket.remotePort}`
   }
 
-  /** Calls `listener` when the connection is gone. */
-  onClosed(listener: () => void): void {
+  /** Calls `listener` when the connection is gone; returns a function that takes this back. */
+  onClosed(listener: () => void): () => void {
     if (this.socket.destroyed) listener()
-    else this.leaving.push(listener)
+    else this.leaving.add(listener)
+    return () => void this.leaving.delete(listener)
   }
 
   /** Takes no more requests; resolves when those that it has are answered. */

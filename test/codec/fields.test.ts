@@ -85,6 +85,20 @@ test('flexible versions have compact lengths, and tags that are stepped over', (
   expect(() => tooLong.string()).toThrow('a length is longer than 5 bytes')
 })
 
+test('a text that could not be written again is not read: one that is too long, or grows as it is no UTF-8', () => {
+  const textOf = (size: number, byte: number, flexible: boolean) => {
+    const length = flexible ? new FieldWriter().unsignedVarint(size + 1) : new FieldWriter().int16(size)
+    const reader = new FieldReader(Buffer.concat([length.finish(), Buffer.alloc(size, byte)]), 'a test')
+    reader.flexible = flexible
+    return reader.string()
+  }
+  expect(textOf(32_767, 65, false)).toHaveLength(32_767)
+  expect(textOf(32_767, 65, true)).toHaveLength(32_767)
+  expect(textOf(10_922, 0xff, false)).toBe('\ufffd'.repeat(10_922))
+  expect(() => textOf(10_923, 0xff, false)).toThrow('a text is longer than 32767 bytes')
+  expect(() => textOf(32_768, 65, true)).toThrow('a text is longer than 32767 bytes')
+})
+
 function errorOf(run: () => unknown): unknown {
   try {
     run()

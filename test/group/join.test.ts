@@ -23,6 +23,25 @@ describe('whoever is new', () => {
     expect(group.members).toEqual(['a', 'b'])
   })
 
+  test('has the eldest id that nobody joined with forgotten, where there are a thousand already', () => {
+    const group = new GroupDriver()
+    for (let i = 0; i <= 1_000; i++) group.join(`member-${i}`, { requiresKnownMemberId: true })
+    expect(group.group.pendingMembers.size).toBe(1_000)
+    expect(group.joins.get(group.rejoin('member-0'))?.error).toBe('UNKNOWN_MEMBER_ID')
+    group.rejoin('member-1000')
+    expect(group.members).toEqual(['member-1000'])
+  })
+
+  test('does not bring more protocols than can be compared', () => {
+    const names = Array.from({ length: 33 }, (_, i) => `protocol-${i}`)
+    const group = new GroupDriver()
+    expect(group.joins.get(group.join('a', { protocols: protocols(...names) }))?.error).toBe(
+      'INCONSISTENT_GROUP_PROTOCOL',
+    )
+    group.join('b', { protocols: protocols(...names.slice(1)) })
+    expect(group.members).toEqual(['b'])
+  })
+
   test('is unknown under an id that was not given out', () => {
     const group = new GroupDriver()
     const join = group.rejoin('made-up')

@@ -14,7 +14,7 @@ export interface ApiMessages<Q extends Shape, A extends Shape> extends Api {
 
 export class KafkaTestClient implements AsyncDisposable {
   private received = Buffer.alloc(0)
-  private readonly waiting = new Map<number, (frame: Buffer) => void>()
+  private readonly waiting = new Map<number, { resolve: (frame: Buffer) => void; reject: (error: Error) => void }>()
   private correlationId = 0
 
   private constructor(readonly socket: Socket) {
@@ -24,11 +24,14 @@ export class KafkaTestClient implements AsyncDisposable {
         const frame = this.received.subarray(4, 4 + this.received.readInt32BE(0))
         this.received = this.received.subarray(4 + frame.length)
         const id = frame.readInt32BE(0)
-        this.waiting.get(id)?.(frame)
+        this.waiting.get(id)?.resolve(frame)
         this.waiting.delete(id)
       }
     })
     socket.on('error', () => {})
+    socket.on('close', () => {
+      for (const { reject } of this.waiting.values()) reject(new Error('the connection was closed'))
+    })
   }
 
   static async connect(bootstrapServer: string): Promise<KafkaTestClient> {
@@ -75,8 +78,8 @@ export class KafkaTestClient implements AsyncDisposable {
   /** The frame that answers a request. */
   answerTo(correlationId: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      this.waiting.set(correlationId, resolve)
-      this.socket.once('close', () => reject(new Error('the connection was closed')))
+      if (this.socket.closed) reject(new Error('the connection was closed'))
+      else this.waiting.set(correlationId, { resolve, reject })
     })
   }
 

@@ -1,0 +1,90 @@
+import { defineApi, type Call } from '../api.ts'
+import { GROUP_ID_NOT_FOUND } from '../error-codes.ts'
+import { groupFailure } from '../group-calls.ts'
+import { array, boolean, bytes, int16, int32, list, nullableString, string } from '../protocol/schema.ts'
+
+/** Read, delete, describe, and describe and alter the configuration, one bit each: all that can be done to a group. */
+const ALL_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
+const NOT_ASKED = -(2 ** 31)
+
+const NOTHING = new Uint8Array(0)
+
+/** Groups with their members, and what these have said and were given. */
+export const describeGroups = defineApi({
+  key: 15,
+  name: 'DescribeGroups',
+  versions: [0, 6],
+  flexibleSince: 5,
+  request: {
+    groups: array(string()),
+    includeAuthorizedOperations: boolean({ since: 3 }),
+  },
+  response: {
+    throttleTimeMs: int32({ since: 1 }),
+    groups: list({
+      errorCode: int16(),
+      errorMessage: nullableString({ since: 6 }),
+      groupId: string(),
+      groupState: string(),
+      protocolType: string(),
+      protocolData: string(),
+      members: list({
+        memberId: string(),
+        groupInstanceId: nullableString({ since: 4 }),
+        clientId: string(),
+        clientHost: string(),
+        memberMetadata: bytes(),
+        memberAssignment: bytes(),
+      }),
+      authorizedOperations: int32({ since: 3, default: NOT_ASKED }),
+    }),
+  },
+  async handle({ groups, includeAuthorizedOperations }, call) {
+    const authorizedOperations = includeAuthorizedOperations ? ALL_OPERATIONS : NOT_ASKED
+    const described = []
+    // a group that is named twice is described once: few bytes ask for many
+    for (const groupId of new Set(groups))
+      described.push({ groupId, authorizedOperations, ...(await describe(call, groupId)) })
+    return { throttleTimeMs: 0, groups: described }
+  },
+  refuse: ({ groups }, errorCode, errorMessage) => ({
+    throttleTimeMs: 0,
+    groups: groups.map((groupId) => ({
+      groupId,
+      authorizedOperations: NOT_ASKED,
+      ...unknown('', errorCode, errorMessage),
+    })),
+  }),
+})
+
+function unknown(groupState: string, errorCode: number, errorMessage: string | null) {
+  return { errorCode, errorMessage, groupState, protocolType: '', protocolData: '', members: [] }
+}
+
+async function describe(call: Call, groupId: string) {
+  try {
+    const { state, snapshot } = await call.broker.log.groups.look(groupId)
+    // while a group rebalances, what was said and given before counts no more
+    const isStable = state === 'Stable'
+    return {
+      errorCode: 0,
+      errorMessage: null,
+      groupState: state,
+      protocolType: snapshot.protocolType ?? '',
+      protocolData: (isStable ? snapshot.protocol : null) ?? '',
+      members: snapshot.members.map(({ memberId, instanceId, clientId, clientHost, subscription, assignment }) => ({
+        memberId,
+        groupInstanceId: instanceId,
+        clientId,
+        clientHost,
+        memberMetadata: isStable ? subscription : NOTHING,
+        memberAssignment: isStable ? assignment : NOTHING,
+      })),
+    }
+  } catch (error) {
+    const errorCode = groupFailure(call, error)
+    if (errorCode !== GROUP_ID_NOT_FOUND) return unknown('', errorCode, (error as Error).message)
+    // before version 6 it is told as a group that is no more
+    return call.version < 6 ? unknown('Dead', 0, null) : unknown('Dead', errorCode, (error as Error).message)
+  }
+}
