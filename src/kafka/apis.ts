@@ -1,8 +1,19 @@
 import type { Api } from './api.ts'
 import { apiVersions } from './apis/api-versions.ts'
+import { createPartitions } from './apis/create-partitions.ts'
+import { createTopics } from './apis/create-topics.ts'
+import { deleteTopics } from './apis/delete-topics.ts'
 import { fetch } from './apis/fetch.ts'
 import { listOffsets } from './apis/list-offsets.ts'
 import { metadata } from './apis/metadata.ts'
 
 /** Every API that is served. */
-export const apis: readonly Api[] = [apiVersions, metadata, fetch, listOffsets]
+export const apis: readonly Api[] = [
+  apiVersions,
+  metadata,
+  fetch,
+  listOffsets,
+  createTopics,
+  deleteTopics,
+  createPartitions,
+]
