@@ -3,6 +3,10 @@ import { apiVersions } from './apis/api-versions.ts'
 import { createPartitions } from './apis/create-partitions.ts'
 import { createTopics } from './apis/create-topics.ts'
 import { deleteTopics } from './apis/delete-topics.ts'
+import { alterConfigs } from './apis/alter-configs.ts'
+import { deleteRecords } from './apis/delete-records.ts'
+import { describeConfigs } from './apis/describe-configs.ts'
+import { incrementalAlterConfigs } from './apis/incremental-alter-configs.ts'
 import { fetch } from './apis/fetch.ts'
 import { listOffsets } from './apis/list-offsets.ts'
 import { metadata } from './apis/metadata.ts'
@@ -16,4 +20,8 @@ export const apis: readonly Api[] = [
   createTopics,
   deleteTopics,
   createPartitions,
+  alterConfigs,
+  deleteRecords,
+  describeConfigs,
+  incrementalAlterConfigs,
 ]

@@ -1,5 +1,5 @@
 import { assertCompressionAvailable } from '../codec/compression.ts'
-import { topicConfigChecks, topicDefaults, type CleanupPolicy, type TopicConfig } from '../engine/topic-config.ts'
+import { topicConfigChecks, topicDefaults, type TopicConfig } from '../engine/topic-config.ts'
 import type { TopicRecord } from '../engine/topic.ts'
 import { VarveError } from '../errors.ts'
 
@@ -287,23 +287,19 @@ function parseCompression(name: string, value: string): string {
 }
 
 function parseType(name: string, type: ConfigType, text: string): string | number {
-  switch (type) {
-    case 'int':
-    case 'long':
-      if (!/^[+-]?\d{1,19}$/.test(text)) refuse(name, text, 'must be an integer')
-      return Math.min(Number(text), Number.MAX_SAFE_INTEGER)
-    case 'double':
-      if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) refuse(name, text, 'must be a number')
-      return Number(text)
-    case 'list':
-      return parsePolicy(text)
-    default:
-      return text
+  if (type === 'int' || type === 'long') {
+    if (!/^[+-]?\d{1,19}$/.test(text)) refuse(name, text, 'must be an integer')
+    return Math.min(Number(text), Number.MAX_SAFE_INTEGER)
   }
+  if (type === 'double') {
+    if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) refuse(name, text, 'must be a number')
+    return Number(text)
+  }
+  return type === 'list' ? parsePolicy(text) : text
 }
 
 /** Kafka's list, in either order, as the one of our values that means it. */
-function parsePolicy(text: string): CleanupPolicy | string {
+function parsePolicy(text: string): string {
   const policies = new Set(text.split(',').map((one) => one.trim()))
   return [...policies].sort().join(',')
 }

@@ -29,6 +29,8 @@ export class KafkaTestClient implements AsyncDisposable {
       }
     })
     socket.on('error', () => {})
+    // one for each request that is not answered
+    socket.setMaxListeners(0)
   }
 
   static async connect(bootstrapServer: string): Promise<KafkaTestClient> {
