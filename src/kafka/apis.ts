@@ -7,6 +7,11 @@ import { alterConfigs } from './apis/alter-configs.ts'
 import { deleteRecords } from './apis/delete-records.ts'
 import { describeConfigs } from './apis/describe-configs.ts'
 import { incrementalAlterConfigs } from './apis/incremental-alter-configs.ts'
+import { describeCluster } from './apis/describe-cluster.ts'
+import { describeLogDirs } from './apis/describe-log-dirs.ts'
+import { describeProducers } from './apis/describe-producers.ts'
+import { describeTopicPartitions } from './apis/describe-topic-partitions.ts'
+import { offsetForLeaderEpoch } from './apis/offset-for-leader-epoch.ts'
 import { fetch } from './apis/fetch.ts'
 import { listOffsets } from './apis/list-offsets.ts'
 import { metadata } from './apis/metadata.ts'
@@ -24,4 +29,9 @@ export const apis: readonly Api[] = [
   deleteRecords,
   describeConfigs,
   incrementalAlterConfigs,
+  describeCluster,
+  describeLogDirs,
+  describeProducers,
+  describeTopicPartitions,
+  offsetForLeaderEpoch,
 ]
