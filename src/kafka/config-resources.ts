@@ -23,10 +23,25 @@ export const alterResponse = {
   }),
 }
 
-/** What a request names, without what it wants of it. */
-export interface Resource {
+/** What has a configuration. */
+export interface ResourceName {
   resourceType: number
   resourceName: string
+}
+
+/** The same for the same resource only. */
+export function resourceKey({ resourceType, resourceName }: ResourceName): string {
+  return `${resourceType}/${resourceName}`
+}
+
+/** @throws Refusal INVALID_REQUEST for a resource that is among `repeatedKeys` */
+export function refuseRepeated(resource: ResourceName, repeatedKeys: ReadonlySet<string>): void {
+  if (!repeatedKeys.has(resourceKey(resource))) return
+  throw new Refusal(INVALID_REQUEST, `the resource '${resource.resourceName}' stands in the request more than once`)
+}
+
+/** What a request names, without what it wants of it. */
+export interface Resource extends ResourceName {
   configs: readonly { name: string }[]
 }
 
@@ -45,14 +60,12 @@ export async function alterResources<R extends Resource>(
   call: Call,
   changesOf: (resource: R, stored: ReadonlyMap<string, string>) => Changes,
 ): Promise<Values<typeof alterResponse>> {
-  const key = ({ resourceType, resourceName }: Resource) => `${resourceType}/${resourceName}`
-  const twice = repeated(resources.map(key))
+  const twice = repeated(resources.map(resourceKey))
   const responses = []
   for (const resource of resources) {
     const { resourceType, resourceName } = resource
     const outcome = await outcomeOf(api, call, async () => {
-      if (twice.has(key(resource)))
-        throw new Refusal(INVALID_REQUEST, 'the resource stands in the request more than once')
+      refuseRepeated(resource, twice)
       const topic = topicOf(resource, call)
       const { set, unset } = parseTopicConfigs(changesOf(resource, storedOf(topic)))
       if (!validateOnly) await call.broker.log.admin.alter(topic.name, set, unset)

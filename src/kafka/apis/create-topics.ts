@@ -72,12 +72,14 @@ export const createTopics = defineApi({
   },
   async handle({ topics, validateOnly }, call) {
     const twice = repeated(topics.map(({ name }) => name))
+    const answered = new Set<string>()
     const budget = new PartitionBudget()
     const results: Values<typeof created>[] = []
     for (const topic of topics) {
       const { name } = topic
       // each of them is answered once
-      if (twice.has(name) && results.some((result) => result.name === name)) continue
+      if (answered.has(name)) continue
+      answered.add(name)
       let made = nothing
       const outcome = await outcomeOf('CreateTopics', call, async () => {
         if (twice.has(name)) throw new Refusal(INVALID_REQUEST, `topic '${name}' stands in the request more than once`)

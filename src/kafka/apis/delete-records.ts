@@ -1,3 +1,4 @@
+import { refuseInternal } from '../../engine/internal-topics.ts'
 import { isRetained } from '../../engine/topic-config.ts'
 import { defineApi, outcomeOf, type Call } from '../api.ts'
 import { OFFSET_OUT_OF_RANGE, POLICY_VIOLATION, Refusal } from '../error-codes.ts'
@@ -53,6 +54,7 @@ export const deleteRecords = defineApi({
 async function deleteBefore(name: string, index: number, offset: number, { broker }: Call): Promise<number> {
   const topic = broker.engine.topic(name)
   const { highWatermark } = topic.partition(index)
+  refuseInternal(name)
   if (!isRetained(topic.config))
     throw new Refusal(POLICY_VIOLATION, `topic '${name}' is only compacted: its cleanup.policy has no 'delete'`)
   if (offset < HIGH_WATERMARK) throw new Refusal(OFFSET_OUT_OF_RANGE, `there is no offset ${offset}`)

@@ -1,7 +1,7 @@
 import { checkTopicName } from '../../engine/topic-config.ts'
-import { defineApi, outcomeOf, type Call } from '../api.ts'
+import { defineApi, outcomeOf, repeated, type Call } from '../api.ts'
 import { describeBrokerConfigs } from '../broker-configs.ts'
-import { configSources, resourceTypes } from '../config-resources.ts'
+import { configSources, refuseRepeated, resourceKey, resourceTypes } from '../config-resources.ts'
 import { INVALID_REQUEST, Refusal } from '../error-codes.ts'
 import {
   boolean,
@@ -56,10 +56,14 @@ export const describeConfigs = defineApi({
     }),
   },
   async handle({ resources, includeSynonyms, includeDocumentation }, call) {
+    // no small request may ask for one long answer over and over
+    const twice = repeated(resources.map(resourceKey))
     const results = []
-    for (const { resourceType, resourceName, configurationKeys } of resources) {
+    for (const asked of resources) {
+      const { resourceType, resourceName, configurationKeys } = asked
       let configs: Values<typeof described>[] = []
       const outcome = await outcomeOf('DescribeConfigs', call, async () => {
+        refuseRepeated(asked, twice)
         const found = describe(resourceType, resourceName, call)
         // none named means all, as in Kafka
         const wanted = new Set(configurationKeys ?? [])

@@ -1,6 +1,7 @@
 /** AlterConfigs: a whole new configuration. */
 import { expect, test } from 'vitest'
 import { alterConfigs } from '../../../src/kafka/apis/alter-configs.ts'
+import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { KafkaSession, versionsOf } from '../../helpers/kafka-session.ts'
 
 test('every version sets what is named, and gives the rest its default', async () => {
@@ -22,12 +23,14 @@ test('every version sets what is named, and gives the rest its default', async (
 test('validateOnly changes nothing', async () => {
   await using session = await KafkaSession.open()
   await session.log.createTopic({ name: 'orders', segmentBytes: 1_000_000 })
-  const alter = async (value: string) => {
-    const resources = [{ resourceType: 2, resourceName: 'orders', configs: [{ name: 'retention.ms', value }] }]
+  const alter = async (value: string, resourceName = 'orders') => {
+    const resources = [{ resourceType: 2, resourceName, configs: [{ name: 'retention.ms', value }] }]
     return (await session.client.send(alterConfigs, 2, { resources, validateOnly: true })).responses[0].errorCode
   }
   expect(await alter('5000')).toBe(0)
   expect(await alter('soon')).toBe(40)
+  expect(await alter('5000', '__consumer_offsets')).toBe(17)
+  expect(await alter('5000', 'missing')).toBe(3)
   expect((await session.log.describeTopic('orders')).config).toMatchObject({ retentionMs: -1, segmentBytes: 1_000_000 })
 })
 
@@ -70,7 +73,6 @@ test('each resource that cannot be changed is told why, whole, and the others ar
 })
 
 test('what goes back to its default stays so after the log is opened again', async () => {
-  const { MemoryStorage } = await import('../../../src/storage/memory-storage.ts')
   const storage = new MemoryStorage()
   {
     await using session = await KafkaSession.open({}, { storage })

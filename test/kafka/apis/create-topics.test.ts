@@ -53,12 +53,17 @@ test('-1 partitions are as many as the server is set to give', async () => {
 test('validateOnly says what would come of it, and makes nothing', async () => {
   await using session = await KafkaSession.open()
   const bad = topic('bad', { configs: [{ name: 'segment.bytes', value: '1' }] })
-  const answer = await create(session, [topic('orders', { numPartitions: 2 }), bad], true)
+  await session.log.createTopic({ name: 'there' })
+  const others = [topic('there'), topic('__varve_catalog'), topic('no/name')]
+  const answer = await create(session, [topic('orders', { numPartitions: 2 }), bad, ...others], true)
   expect(answer).toMatchObject([
     { name: 'orders', errorCode: 0, numPartitions: 2, topicId: ZERO_UUID },
     { name: 'bad', errorCode: 40, numPartitions: -1, configs: [] },
+    { name: 'there', errorCode: 36 },
+    { name: '__varve_catalog', errorCode: 17 },
+    { name: 'no/name', errorCode: 17 },
   ])
-  expect(await session.log.listTopics()).toEqual([])
+  expect(await session.log.listTopics()).toHaveLength(1)
 })
 
 test('of several topics those that may be are made, and each of the others is told why not', async () => {

@@ -35,6 +35,7 @@ test('-1 deletes all, and an offset before the start nothing', async () => {
 test('each partition that cannot is told why, and the others lose what they were told to', async () => {
   await using session = await openWithRecords(5)
   await session.log.createTopic({ name: 'latest', cleanupPolicy: 'compact' })
+  await session.makeOffsetsPartitions(0)
   await session.log.createTopic({ name: 'both', cleanupPolicy: 'compact,delete' })
   const { topics } = await session.client.send(deleteRecords, 2, {
     topics: [
@@ -51,11 +52,12 @@ test('each partition that cannot is told why, and the others lose what they were
       { name: 'missing', partitions: [{ partitionIndex: 0, offset: 0 }] },
       { name: 'latest', partitions: [{ partitionIndex: 0, offset: 0 }] },
       { name: 'both', partitions: [{ partitionIndex: 0, offset: 0 }] },
+      { name: '__consumer_offsets', partitions: [{ partitionIndex: 0, offset: 0 }] },
       { name: '__varve_catalog', partitions: [{ partitionIndex: 0, offset: 0 }] },
     ],
   })
   const codes = topics.map(({ partitions }) => partitions.map(({ errorCode }) => errorCode))
-  expect(codes).toEqual([[1, 1, 3, 3, 0], [3], [44], [0], [3]])
+  expect(codes).toEqual([[1, 1, 3, 3, 0], [3], [44], [0], [17], [3]])
   for (const { errorCode, lowWatermark } of topics.flatMap(({ partitions }) => partitions))
     expect(lowWatermark < 0).toBe(errorCode !== 0)
   expect((await session.log.describeTopic('orders')).partitions[0].logStartOffset).toBe(2)

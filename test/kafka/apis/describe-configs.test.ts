@@ -93,6 +93,22 @@ test('each resource that is not there is told so, and the others are described',
   expect(results.map(({ configs }) => configs.length > 0)).toEqual(results.map(({ errorCode }) => errorCode === 0))
 })
 
+test('a resource that stands in the request twice is refused', async () => {
+  await using session = await KafkaSession.open()
+  for (const name of ['orders', 'other']) await session.log.createTopic({ name })
+  const resources = ['orders', 'other', 'orders'].map((resourceName) => ({
+    resourceType: 2,
+    resourceName,
+    configurationKeys: null,
+  }))
+  const { results } = await session.client.send(describeConfigs, 4, { resources })
+  expect(results.map(({ errorCode, configs }) => [errorCode, configs.length])).toEqual([
+    [42, 0],
+    [0, topicConfigs.size],
+    [42, 0],
+  ])
+})
+
 test('__consumer_offsets is described once it is there', async () => {
   await using session = await KafkaSession.open()
   expect(await describe(session, 2, '__consumer_offsets')).toMatchObject({ errorCode: 3 })
