@@ -132,8 +132,12 @@ export class TopicAdmin {
     return topic
   }
 
-  /** See the public `alterTopic`. */
-  async alter(name: string, changes: Partial<TopicConfig>): Promise<void> {
+  /**
+   * See the public `alterTopic`.
+   *
+   * @param unset what goes back to its default
+   */
+  async alter(name: string, changes: Partial<TopicConfig>, unset: readonly (keyof TopicConfig)[] = []): Promise<void> {
     checkTopicOptions('alterTopic', changes, {}, [])
     refuseInternal(name)
     for (const key of UNCHANGEABLE) {
@@ -145,7 +149,9 @@ export class TopicAdmin {
     if (changes.compressionType !== undefined) assertCompressionAvailable(changes.compressionType)
     await this.change('alter', name, async () => {
       const topic = this.engine.topic(name)
-      const record = { ...topic.record, config: { ...topic.record.config, ...storedConfig(changes) } }
+      const config = { ...topic.record.config, ...storedConfig(changes) }
+      for (const key of unset) delete config[key]
+      const record = { ...topic.record, config }
       await this.engine.catalog.put(record)
       topic.configure(record, functionsOf(changes))
       for (const { writer } of topic.partitions) {

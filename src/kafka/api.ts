@@ -2,6 +2,7 @@ import { FieldWriter, type FieldReader } from '../codec/fields.ts'
 import { VarveError } from '../errors.ts'
 import type { Broker } from './broker.ts'
 import type { KafkaConnection } from './connection.ts'
+import { DONE, Refusal, type Outcome } from './error-codes.ts'
 import { readMessage, writeMessage } from './protocol/message.ts'
 import { struct, type Shape, type Values } from './protocol/schema.ts'
 
@@ -99,5 +100,23 @@ export function defineApi<Q extends Shape, A extends Shape>(
 
 /** Kafka's number of what went wrong. */
 export function errorNumber(error: unknown): number {
+  if (error instanceof Refusal) return error.errorCode
   return error instanceof VarveError ? error.kafkaErrorNumber : -1
+}
+
+/** Does one item of a request, which fails by itself. */
+export async function outcomeOf(api: string, { broker }: Call, action: () => Promise<void>): Promise<Outcome> {
+  try {
+    await action()
+    return DONE
+  } catch (error) {
+    broker.reportUnexpected(api, error)
+    return { errorCode: errorNumber(error), errorMessage: (error as Error).message }
+  }
+}
+
+/** Those of some names that stand there more than once: a request that says two things of one is refused for it. */
+export function repeated(names: readonly string[]): Set<string> {
+  const seen = new Set<string>()
+  return new Set(names.filter((name) => seen.has(name) || !seen.add(name)))
 }

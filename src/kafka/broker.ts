@@ -4,6 +4,7 @@ import type { Topic } from '../engine/topic.ts'
 import { VarveError } from '../errors.ts'
 import {
   FENCED_LEADER_EPOCH,
+  Refusal,
   UNKNOWN_LEADER_EPOCH,
   UNKNOWN_TOPIC_ID,
   UNKNOWN_TOPIC_OR_PARTITION,
@@ -114,7 +115,7 @@ export class Broker {
 
   /** Errors of the log are answers; what else gets here is a mistake in this program, and is told. */
   reportUnexpected(api: string, error: unknown): void {
-    if (error instanceof VarveError) return
+    if (error instanceof VarveError || error instanceof Refusal) return
     this.warn(`${api} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   }
 }
