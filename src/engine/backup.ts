@@ -144,7 +144,8 @@ export class Backups {
       const copy = await NewSegment.create(storage, path, segment.baseOffset, indexIntervalBytes)
       try {
         await copy.copy((target, position) => segment.read(target, position), sizeBytes, onCopied)
-        await copy.finish(segments[i + 1]?.segment.baseOffset ?? checkpoint.durableOffset)
+        const endOffset = segments[i + 1]?.segment.baseOffset ?? checkpoint.durableOffset
+        await copy.finish(endOffset, (suffix) => segment.readIndex(suffix))
       } catch (error) {
         await copy.abandon()
         throw error
