@@ -41,8 +41,8 @@ export class NewDirectory {
   /**
    * Begins one; what an interrupted one has left is removed.
    *
-   * @param source a log's directory, in which it must not be
-   * @throws RangeError for a place inside `source`
+   * @param source a log's directory: neither it nor its `.partial` may be in there, nor the log in its `.partial`
+   * @throws RangeError for such a place
    * @throws VarveError DIRECTORY_NOT_EMPTY, LOCKED while another one of this name is being written
    */
   static async create(storage: Storage, directory: string, source: string): Promise<NewDirectory> {
@@ -54,7 +54,7 @@ export class NewDirectory {
     const lock = await storage.lockDirectory(path)
     const created = new NewDirectory(storage, target, path, lock)
     try {
-      await created.takeOver()
+      await created.takeOver(source)
     } catch (error) {
       await lock.release().catch(() => {})
       throw error
@@ -109,7 +109,7 @@ export class NewDirectory {
     }
   }
 
-  private async takeOver(): Promise<void> {
+  private async takeOver(source: string): Promise<void> {
     const { storage, path } = this
     const names = (await storage.list(path)).map(({ name }) => name).filter((name) => name !== LOCK_FILE)
     if (names.length > 0 && !names.includes(INCOMPLETE_FILE)) {
@@ -117,7 +117,11 @@ export class NewDirectory {
       throw notEmpty(path, `'${path}' is there and is not what an interrupted copy leaves: ${advice}`)
     }
     if (names.length === 0) await this.mark()
-    else await this.clear()
+    else if (await isIncomplete(storage, source)) {
+      // the same directory by another path would be cleared
+      const advice = 'name another output, or remove it if it is something else'
+      throw notEmpty(path, `'${path}' is a copy that was not completed, as '${source}' is: ${advice}`)
+    } else await this.clear()
     await syncParents(storage, path)
   }
 
@@ -146,9 +150,22 @@ export class NewDirectory {
 }
 
 function checkPlace(directory: string, source: string): void {
-  const [inner, outer] = [resolve(directory), resolve(source)]
-  if (inner !== outer && !inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)) return
-  throw new RangeError(`'${directory}' is inside '${source}', which is to be copied: name a place outside`)
+  if (isWithin(directory, source))
+    throw new RangeError(`'${directory}' is inside '${source}', which is to be copied: name a place outside`)
+  const path = trimmed(directory) + PARTIAL
+  if (!isWithin(source, path)) return
+  const advice = 'which would be cleared: name another place'
+  throw new RangeError(`'${directory}' is written as '${path}' first, where '${source}' is, ${advice}`)
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  const [path, root] = [resolve(inner), resolve(outer)]
+  return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)
+}
+
+async function isIncomplete(storage: Storage, directory: string): Promise<boolean> {
+  const entries = await unlessMissing<DirectoryEntry[]>(storage.list(directory), () => [])
+  return entries.some(({ name }) => name === INCOMPLETE_FILE)
 }
 
 async function refuseFull(storage: Storage, directory: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { RESERVATION_OFFSETS } from '../engine/offset-reservation.ts'
+import { VarveError } from '../errors.ts'
 import type { EpochStart, PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { NewSegment, reader } from '../storage/new-segment.ts'
 import type { Damage } from '../storage/recovery.ts'
@@ -237,6 +238,7 @@ export async function writePartition(
           sizeBytes,
           () => {},
         )
+      checkCopied(file, segment.sizeBytes, own)
       await segment.finish(end)
     } catch (error) {
       await segment.abandon()
@@ -265,6 +267,16 @@ export async function writePartition(
     sparse: saved.sparse,
     ...(saved.cleanedOffset > 0 && { cleanedOffset: saved.cleanedOffset }),
   }
+}
+
+/** What was found is there no more where somebody has written to the log, or taken files away. */
+function checkCopied({ path }: SalvageFile, sizeBytes: number, runs: readonly BatchRun[]): void {
+  const found = runs.reduce((sum, run) => sum + run.sizeBytes, 0)
+  if (sizeBytes === found) return
+  const message =
+    `'${path}' gave ${sizeBytes} bytes of the ${found} that were found in it before: ` +
+    'repair again when nothing writes to it'
+  throw new VarveError('CORRUPT_MESSAGE', message, { details: { path } })
 }
 
 function epochsOf(runs: readonly BatchRun[]): EpochStart[] {
