@@ -2,7 +2,7 @@ import { BatchEncoder } from '../codec/batch-encoder.ts'
 import { stampBatch } from '../codec/record-batch.ts'
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { CATALOG_TOPIC } from '../engine/catalog.ts'
-import { OFFSETS_SPEC, OFFSETS_TOPIC } from '../engine/internal-topics.ts'
+import { isInternalTopic, OFFSETS_SPEC, OFFSETS_TOPIC } from '../engine/internal-topics.ts'
 import { parseDirectoryName, partitionDirectory, readTopicId, writePartitionMetadata } from '../engine/layout.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
@@ -11,6 +11,7 @@ import { systemClock, systemRandom, type Clock, type Random } from '../environme
 import { storageError, VarveError } from '../errors.ts'
 import { boolean, checkOptions, path as pathCheck, show, withMethods, type Check } from '../options.ts'
 import type { PartitionCheckpoint } from '../storage/checkpoint.ts'
+import type { Damage } from '../storage/recovery.ts'
 import { NewSegment } from '../storage/new-segment.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -56,13 +57,23 @@ export interface RepairReport {
   directory: string
   /** Null after a dry run. */
   output: string | null
-  /** Nothing is lost. */
+  /** Nothing is lost or in doubt: no damage, no topic guessed, no directory that an unknown topic may have left out. */
   ok: boolean
   /** By topic and partition; the topic of committed offsets is among them. */
   partitions: RepairedPartition[]
   /** Topics that no catalog tells of any more: named after their directories, with default configuration. */
   guessedTopics: string[]
-  /** Directories that belong to no topic of a catalog that is whole, and are left out. */
+  /** What is wrong with the checkpoints and the catalog. */
+  damage: Damage[]
+  /**
+   * Topics whose configuration may be older than it was, for damage to the catalog: their `retentionMs` and
+   * `retentionBytes` are -1 now, so that nothing is deleted on doubt.
+   */
+  retentionOff: string[]
+  /**
+   * Directories that are left out: they belong to no topic of a catalog that is whole, are another one's catalog, or have
+   * a number that their topic can hardly have had.
+   */
   leftOut: string[]
   ms: number
 }
@@ -125,12 +136,13 @@ class Repair {
   }
 
   async run(): Promise<RepairReport> {
-    const { storage, directory, options } = this
+    const { storage, directory, options, leftOut } = this
     const started = this.clock.monotonicMs()
     const output = options.dryRun === true ? null : options.output!
     if (options.output !== undefined) await NewDirectory.check(storage, options.output, directory)
     this.root = await Root.read(storage, directory, () => {})
     await this.findTopics()
+    const retentionOff = this.keepAll()
     if (this.topics.size === 0 && !this.root.isVarve) {
       const message = `'${directory}' holds no log to repair: name the directory that Varve.open was given`
       throw new VarveError('UNSUPPORTED_FORMAT', message, { details: { path: directory } })
@@ -138,19 +150,36 @@ class Repair {
     const written = output === null ? null : await this.write(output)
     const partitions = [...this.topics.values()].flatMap(describe)
     partitions.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition))
+    const damage = [...this.root.damage, ...(this.root.catalogFindings?.damage ?? [])]
+    const isSure = damage.length === 0 && this.guessed.length === 0 && (this.isCatalogWhole || leftOut.length === 0)
     return {
       directory,
       output: written,
-      ok: partitions.every(({ lost }) => lost.length === 0) && this.guessed.length === 0,
+      ok: isSure && partitions.every(({ lost }) => lost.length === 0),
       partitions,
       guessedTopics: this.guessed,
-      leftOut: this.leftOut,
+      damage,
+      retentionOff,
+      leftOut,
       ms: this.clock.monotonicMs() - started,
     }
   }
 
   private get guessed(): string[] {
     return [...this.topics.values()].filter(({ isGuessed }) => isGuessed).map(({ record }) => record.name)
+  }
+
+  /** Where the catalog may lack changes: retention that was turned off or lengthened must not delete what is saved. */
+  private keepAll(): string[] {
+    const { root, topics } = this
+    const { damage = [], warnings = [] } = root.catalogFindings ?? {}
+    // what the other checkpoint would have vouched for is taken for a torn tail
+    const isTorn = root.damage.length > 0 && warnings.some(({ path }) => path.endsWith('.log'))
+    const isVouched = root.checkpoint !== null && !isTorn
+    if (damage.length === 0 && isVouched) return []
+    const known = [...topics.values()].filter(({ record, isGuessed }) => !isGuessed && !isInternalTopic(record.name))
+    for (const { record } of known) Object.assign(record.config, { retentionMs: -1, retentionBytes: -1 })
+    return known.map(({ record }) => record.name)
   }
 
   private async findTopics(): Promise<void> {

@@ -1,11 +1,11 @@
 /** What a repair does with directories that are odd, or change under it; test/crash/repair.test.ts damages them at random. */
 import { expect, test } from 'vitest'
 import { readBatchHeader } from '../../src/codec/record-batch.ts'
-import { repairDirectory } from '../../src/inspect/repair-directory.ts'
+import { repairDirectory, type RepairReport } from '../../src/inspect/repair-directory.ts'
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { CheckpointFiles } from '../../src/storage/checkpoint.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { contentOf, DIRECTORY, namesIn, openLog, putFile, rejection, segmentPath } from '../helpers/logs.ts'
+import { changeFile, contentOf, DIRECTORY, namesIn, openLog, putFile, rejection, segmentPath } from '../helpers/logs.ts'
 import { ObservedStorage } from '../helpers/observed-storage.ts'
 
 const OUTPUT = '/data/repaired'
@@ -18,6 +18,10 @@ async function makeLog(): Promise<MemoryStorage> {
   for (let i = 0; i < 10; i++) await log.append('t', { value: `v${i}` })
   await log.close()
   return disk
+}
+
+function repair(disk: MemoryStorage): Promise<RepairReport> {
+  return repairDirectory(DIRECTORY, { storage: disk, output: OUTPUT })
 }
 
 test('an interrupted copy is not repaired into its own place', async () => {
@@ -75,6 +79,67 @@ test('verify misses a last batch that an epoch behind it does not explain', asyn
   await files.close()
   const found = (await verify()).damage.filter((one) => one.path === path)
   expect(found).toEqual([{ path, position: last, reason: 'offsets are missing after this', offset: 9, nextOffset: 10 }])
+})
+
+const CATALOG = segmentPath('__varve_catalog', 0, 0, '.log')
+
+/** Damages the last byte but a few of the catalog, which is in its last batch. */
+function damageCatalog(disk: MemoryStorage): Promise<void> {
+  return changeFile(disk, CATALOG, (content) => void (content[content.length - 5] ^= 1))
+}
+
+test('where the catalog is damaged, an older configuration deletes nothing of what was saved', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  const options = { segmentBytes: 4000, retentionMs: 1000, retentionBytes: 5000, valueCodec: 'string' } as const
+  await log.createTopic({ name: 't', ...options })
+  await log.alterTopic('t', { retentionMs: -1, retentionBytes: -1 })
+  for (let i = 0; i < 100; i++) await log.append('t', { value: 'v'.repeat(200) + i, timestamp: 1000 + i })
+  await log.close()
+  await damageCatalog(disk)
+  const report = await repair(disk)
+  const { ok, damage, retentionOff, guessedTopics } = report
+  expect([ok, retentionOff, guessedTopics, report.partitions[0].lost]).toEqual([false, ['t'], [], []])
+  expect(damage.map(({ path, reason }) => [path, reason])).toEqual([[CATALOG, 'checksum']])
+  const repaired = await openLog({ storage: disk, directory: OUTPUT })
+  await repaired.enforceRetention()
+  expect(repaired.offsets('t')[0]).toMatchObject({ logStartOffset: 0, logEndOffset: 100 })
+  expect((await repaired.describeTopic('t')).config).toMatchObject({ ...options, retentionMs: -1, retentionBytes: -1 })
+  await repaired.close()
+})
+
+test('the configuration stays where the catalog is whole, and damage to a checkpoint is told', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', retentionMs: 86_400_000 })
+  await log.append('t', { value: 1 })
+  await log.close()
+  const path = `${DIRECTORY}/checkpoint-a`
+  await changeFile(disk, path, (content) => void (content[90] ^= 1))
+  const { ok, damage, retentionOff } = await repair(disk)
+  expect([ok, retentionOff]).toEqual([false, []])
+  expect(damage.map((one) => [one.path, one.reason])).toEqual([[path, 'checkpoint is damaged']])
+  const repaired = await openLog({ storage: disk, directory: OUTPUT })
+  expect((await repaired.describeTopic('t')).config.retentionMs).toBe(86_400_000)
+  await repaired.close()
+})
+
+test.each([
+  ['no checkpoint', ['checkpoint-a', 'checkpoint-b']],
+  ['only the older checkpoint', ['checkpoint-a']],
+  ['only the older checkpoint', ['checkpoint-b']],
+])('a torn catalog that %s vouches for may be one that was damaged', async (_, lost) => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', retentionMs: 1000 })
+  await log.createTopic({ name: 'u' })
+  await log.alterTopic('t', { retentionMs: -1 })
+  const image = disk.clone()
+  await log.close()
+  for (const name of lost) await changeFile(image, `${DIRECTORY}/${name}`, (content) => void (content[90] ^= 1))
+  await damageCatalog(image)
+  const { ok, retentionOff } = await repair(image)
+  expect([ok, retentionOff]).toEqual([false, ['t', 'u']])
 })
 
 /** Where the batches of a segment begin. */
