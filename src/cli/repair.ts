@@ -77,7 +77,8 @@ function printReport(report: RepairReport): void {
     const advice = 'retentionMs and retentionBytes are -1 now; set them with `varve topic alter`'
     say(`varve: note: configurations of topics may be older (${retentionOff.join(', ')}): ${advice}`)
   }
-  for (const path of leftOut) say(`varve: note: '${path}' belongs to no topic, and is left out`)
+  for (const path of leftOut)
+    say(`varve: note: '${path}' belongs to no topic, as far as anything tells, and is left out`)
   const sum = (of: (one: (typeof partitions)[number]) => number) => partitions.reduce((all, one) => all + of(one), 0)
   const records = countOf(
     sum((one) => one.records),

@@ -2,9 +2,16 @@ import { BatchEncoder } from '../codec/batch-encoder.ts'
 import { stampBatch } from '../codec/record-batch.ts'
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { CATALOG_TOPIC } from '../engine/catalog.ts'
-import { isInternalTopic, OFFSETS_SPEC, OFFSETS_TOPIC } from '../engine/internal-topics.ts'
-import { parseDirectoryName, partitionDirectory, readTopicId, writePartitionMetadata } from '../engine/layout.ts'
+import { isInternalTopic, OFFSETS_PARTITIONS, OFFSETS_SPEC, OFFSETS_TOPIC } from '../engine/internal-topics.ts'
+import {
+  directoryBase,
+  parseDirectoryName,
+  partitionDirectory,
+  readTopicId,
+  writePartitionMetadata,
+} from '../engine/layout.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
+import { MAX_PARTITIONS } from '../engine/topic-admin.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
 import { partitionKey, partitionNumbers, type TopicRecord } from '../engine/topic.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
@@ -80,9 +87,20 @@ export interface RepairReport {
 
 interface Plan {
   record: TopicRecord
+  /** Name of its directories in the damaged log, without `-<partition>`. */
+  base: string
   isGuessed: boolean
   partitions: Map<number, { directory: string; saved: SalvagedPartition }>
 }
+
+interface FoundDirectory {
+  name: string
+  base: string
+  partition: number
+}
+
+/** Partitions that may be missing before one that is there, where nothing tells how many a topic has. */
+const MAX_MISSING = 1000
 
 const functionCheck: Check = (value) => (typeof value === 'function' ? null : 'must be a function')
 
@@ -185,12 +203,14 @@ class Repair {
   private async findTopics(): Promise<void> {
     const { root, topics } = this
     for (const record of root.catalog.topics.values())
-      topics.set(record.topicId, { record, isGuessed: false, partitions: new Map() })
-    for (const { name, kind } of root.entries) {
-      const parsed = kind === 'directory' ? parseDirectoryName(name) : null
-      if (parsed === null || name === CATALOG_DIRECTORY) continue
-      await this.findPartition(name, parsed)
-    }
+      topics.set(record.topicId, { record, base: record.directory, isGuessed: false, partitions: new Map() })
+    const found = root.entries.flatMap(({ name, kind }) => {
+      const parsed = kind === 'directory' && name !== CATALOG_DIRECTORY ? parseDirectoryName(name) : null
+      return parsed === null ? [] : [{ name, ...parsed }]
+    })
+    // the lower ones tell which higher ones are likely
+    found.sort((a, b) => a.partition - b.partition)
+    for (const one of found) await this.findPartition(one)
     // what has no directory any more, or no partition of its number
     for (const plan of topics.values()) {
       const { record, partitions } = plan
@@ -201,16 +221,25 @@ class Repair {
     }
   }
 
-  private async findPartition(name: string, parsed: { base: string; partition: number }): Promise<void> {
+  private async findPartition({ name, base, partition }: FoundDirectory): Promise<void> {
     const { root, storage, directory } = this
     const path = `${directory}/${name}`
+    if (base === CATALOG_TOPIC) return void this.leftOut.push(path)
     const topicId = await readTopicId(storage, path)
     const known = root.describe(name, topicId)
-    if (known.isKnown) return this.salvage(this.topics.get(known.topicId!)!, parsed.partition, name)
+    if (known.isKnown) return this.salvage(this.topics.get(known.topicId!)!, partition, name)
     if (topicId !== null && root.catalog.deleted.has(topicId)) return
     if (known.checkpoint === null && !holdsLog(await storage.list(path))) return
-    if (this.isCatalogWhole && known.checkpoint === null) return void this.leftOut.push(path)
-    await this.salvage(this.guessTopic(parsed, topicId), parsed.partition, name)
+    const plan = this.planOf(base, topicId)
+    const isLikely = known.checkpoint !== null || (!this.isCatalogWhole && mayHave(base, partition, plan))
+    if (!isLikely) return void this.leftOut.push(path)
+    await this.salvage(this.guessPartition(plan ?? this.newTopic(base, topicId), partition), partition, name)
+  }
+
+  /** The topic of a directory that no catalog knows: guessed before, or one that the catalog knows with fewer partitions. */
+  private planOf(base: string, topicId: string | null): Plan | undefined {
+    const own = [...this.topics.values()].filter((plan) => plan.base === base)
+    return own.find(({ record }) => record.topicId === topicId) ?? own.find(({ isGuessed }) => isGuessed)
   }
 
   private get isCatalogWhole(): boolean {
@@ -219,10 +248,8 @@ class Repair {
     return isVouched && root.catalogFindings?.damage.length === 0 && root.catalog.topics.size > 0
   }
 
-  /** The topic of a directory that no catalog knows; its partitions are as many as the greatest number says. */
-  private guessTopic({ base, partition }: { base: string; partition: number }, topicId: string | null): Plan {
-    const found = [...this.topics.values()].find(({ isGuessed, record }) => isGuessed && record.directory === base)
-    const plan = found ?? this.newTopic(base, topicId)
+  /** A topic has as many partitions as the greatest number says. */
+  private guessPartition(plan: Plan, partition: number): Plan {
     const { record } = plan
     if (record.made !== undefined) record.made = [...record.made, partition].sort((a, b) => a - b)
     else record.partitions = Math.max(record.partitions, partition + 1)
@@ -241,12 +268,14 @@ class Repair {
     for (let i = 2; names.has(name); i++) name = `${plain}-${i}`
     const { partitioner } = topicDefaults
     const config: TopicRecord['config'] = { valueCodec: 'bytes', partitioner }
-    const record: TopicRecord = { name, topicId, directory: base, partitions: 1, config }
+    const taken = new Set([...this.topics.values()].map(({ record }) => record.directory.toLowerCase()))
+    const directory = directoryBase(base, topicId, taken)
+    const record: TopicRecord = { name, topicId, directory, partitions: 1, config }
     if (name === OFFSETS_TOPIC) {
       const { name: _, partitions, ...own } = OFFSETS_SPEC
       Object.assign(record, { partitions, made: [], config: own })
     }
-    const plan: Plan = { record, isGuessed: true, partitions: new Map() }
+    const plan: Plan = { record, base, isGuessed: true, partitions: new Map() }
     this.topics.set(topicId, plan)
     return plan
   }
@@ -340,6 +369,12 @@ class Repair {
     const message = `what was saved came out damaged in '${path}' at byte ${position} (${reason}): check the disk`
     throw new VarveError('CORRUPT_MESSAGE', message, { details: { path, position } })
   }
+}
+
+/** A copy that somebody has put beside a directory, with a date for a number, must not make a topic of millions. */
+function mayHave(base: string, partition: number, plan: Plan | undefined): boolean {
+  const limit = base === OFFSETS_TOPIC ? OFFSETS_PARTITIONS : MAX_PARTITIONS
+  return partition < limit && partition <= MAX_MISSING + 2 * (plan?.partitions.size ?? 0)
 }
 
 function describe({ record, partitions }: Plan): RepairedPartition[] {

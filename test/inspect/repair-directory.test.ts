@@ -5,7 +5,18 @@ import { repairDirectory, type RepairReport } from '../../src/inspect/repair-dir
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { CheckpointFiles } from '../../src/storage/checkpoint.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import { changeFile, contentOf, DIRECTORY, namesIn, openLog, putFile, rejection, segmentPath } from '../helpers/logs.ts'
+import {
+  changeFile,
+  contentOf,
+  copyDirectory,
+  valuesOf,
+  DIRECTORY,
+  namesIn,
+  openLog,
+  putFile,
+  rejection,
+  segmentPath,
+} from '../helpers/logs.ts'
 import { ObservedStorage } from '../helpers/observed-storage.ts'
 
 const OUTPUT = '/data/repaired'
@@ -140,6 +151,82 @@ test.each([
   await damageCatalog(image)
   const { ok, retentionOff } = await repair(image)
   expect([ok, retentionOff]).toEqual([false, ['t', 'u']])
+})
+
+test.each(['t-0-20251125', 't-0-2025', 't-100000', '__consumer_offsets-50'])(
+  "a stray directory '%s' makes no topic of as many partitions where the catalog is gone",
+  async (stray) => {
+    const disk = await makeLog()
+    await copyDirectory(disk, `${DIRECTORY}/t-0`, `${DIRECTORY}/${stray}`)
+    await disk.removeDirectory(`${DIRECTORY}/__varve_catalog-0`)
+    const { ok, leftOut, guessedTopics, partitions } = await repair(disk)
+    expect([ok, leftOut, guessedTopics]).toEqual([false, [`${DIRECTORY}/${stray}`], ['t']])
+    expect(partitions.map(({ topic, partition, records }) => [topic, partition, records])).toEqual([['t', 0, 10]])
+    expect(await namesIn(disk, OUTPUT)).toEqual(['__varve_catalog-0', 'checkpoint-a', 'checkpoint-b', 't-0'])
+  },
+)
+
+test('one that the checkpoint vouches for is no stray, whatever its number', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', partitions: 1100, flush: 'os' })
+  await log.append('t', { partition: 1099, value: 'x' })
+  await log.close()
+  await disk.removeDirectory(`${DIRECTORY}/__varve_catalog-0`)
+  for (let i = 0; i < 1099; i++) await disk.removeDirectory(`${DIRECTORY}/t-${i}`)
+  const { leftOut, partitions } = await repairDirectory(DIRECTORY, { storage: disk, dryRun: true })
+  expect([leftOut, partitions.length, partitions[1099].records]).toEqual([[], 1100, 1])
+})
+
+test('what stood beside the catalog under a name like its own is left out', async () => {
+  for (const isGone of [false, true]) {
+    const disk = await makeLog()
+    await copyDirectory(disk, `${DIRECTORY}/__varve_catalog-0`, `${DIRECTORY}/__varve_catalog-1`)
+    if (isGone) await disk.removeDirectory(`${DIRECTORY}/__varve_catalog-0`)
+    const { ok, leftOut, partitions } = await repair(disk)
+    expect([ok, leftOut]).toEqual([!isGone, [`${DIRECTORY}/__varve_catalog-1`]])
+    expect(partitions.map(({ topic, records }) => [topic, records])).toEqual([['t', 10]])
+  }
+})
+
+test('partitions that a damaged catalog does not tell of any more go to their topic', async () => {
+  const disk = new MemoryStorage()
+  const log = await openLog({ storage: disk })
+  await log.createTopic({ name: 't', valueCodec: 'string' })
+  await log.append('t', { value: 'a' })
+  await log.createPartitions('t', 3)
+  await log.append('t', { partition: 2, value: 'c' })
+  await log.close()
+  await damageCatalog(disk)
+  const { ok, leftOut, guessedTopics, partitions } = await repair(disk)
+  expect([ok, leftOut, guessedTopics]).toEqual([false, [], []])
+  expect(partitions.map(({ topic, partition, records }) => [topic, partition, records])).toEqual([
+    ['t', 0, 1],
+    ['t', 1, 0],
+    ['t', 2, 1],
+  ])
+  const repaired = await openLog({ storage: disk, directory: OUTPUT })
+  expect(await valuesOf(repaired, 't', { partition: 2 })).toEqual(['c'])
+  await repaired.close()
+})
+
+test("a directory under a topic's name that holds another topic comes back under a name of its own", async () => {
+  const disk = await makeLog()
+  const log = await openLog({ storage: disk })
+  await log.alterTopic('t', { retentionMs: 1000 })
+  await log.close()
+  await copyDirectory(disk, `${DIRECTORY}/t-0`, `${DIRECTORY}/t-1`)
+  const id = Buffer.alloc(16, 7).toString('base64url')
+  await putFile(disk, `${DIRECTORY}/t-1/partition.metadata`, `version: 0\ntopic_id: ${id}`)
+  await damageCatalog(disk)
+  const { guessedTopics, partitions } = await repair(disk)
+  expect(guessedTopics).toEqual(['t-2'])
+  expect(partitions.map(({ topic, partition, records }) => [topic, partition, records])).toEqual([
+    ['t', 0, 10],
+    ['t-2', 0, 0],
+    ['t-2', 1, 10],
+  ])
+  expect(await namesIn(disk, OUTPUT)).toEqual(expect.arrayContaining(['t-0', 't~070707070707-0', 't~070707070707-1']))
 })
 
 /** Where the batches of a segment begin. */
