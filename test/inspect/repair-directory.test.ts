@@ -1,6 +1,6 @@
 /** What a repair does with directories that are odd, or change under it; test/crash/repair.test.ts damages them at random. */
 import { expect, test } from 'vitest'
-import { readBatchHeader } from '../../src/codec/record-batch.ts'
+import { readBatchHeader, stampBatch } from '../../src/codec/record-batch.ts'
 import { repairDirectory, type RepairReport } from '../../src/inspect/repair-directory.ts'
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { CheckpointFiles } from '../../src/storage/checkpoint.ts'
@@ -18,6 +18,7 @@ import {
   segmentPath,
 } from '../helpers/logs.ts'
 import { ObservedStorage } from '../helpers/observed-storage.ts'
+import { batchAt } from '../helpers/stored-log.ts'
 
 const OUTPUT = '/data/repaired'
 
@@ -227,6 +228,20 @@ test("a directory under a topic's name that holds another topic comes back under
     ['t-2', 1, 10],
   ])
   expect(await namesIn(disk, OUTPUT)).toEqual(expect.arrayContaining(['t-0', 't~070707070707-0', 't~070707070707-1']))
+})
+
+test('so many runs of batches are saved as no call takes arguments', async () => {
+  const count = 150_000
+  const one = batchAt(0)
+  const content = Buffer.alloc(one.length * count)
+  for (let i = 0; i < count; i++) {
+    stampBatch(one, 0, i, i)
+    one.copy(content, i * one.length)
+  }
+  const disk = new MemoryStorage()
+  await putFile(disk, segmentPath('t', 0, 0, '.log'), content)
+  const { partitions } = await repairDirectory(DIRECTORY, { storage: disk, dryRun: true })
+  expect(partitions.map(({ records, lost }) => [records, lost])).toEqual([[count, []]])
 })
 
 /** Where the batches of a segment begin. */
