@@ -12,6 +12,13 @@ import {
 import { INCOMPLETE_FILE, syncParents } from './prepare-directory.ts'
 
 const PARTIAL = '.partial'
+/** An empty directory that takes the name first, where an empty one has it. */
+const PROBE = 'probe'
+/** Why nothing can take the name of some empty directories, by what the system says then. */
+const UNMOVABLE: { [systemCode: string]: string | undefined } = {
+  EBUSY: 'is in use, as where a file system is mounted: name a directory inside it',
+  ENOTDIR: 'is a symbolic link: name the directory that it leads to',
+}
 const INCOMPLETE = Buffer.from('This directory is being written, or its writing was interrupted: it is no log.\n')
 
 /**
@@ -42,13 +49,13 @@ export class NewDirectory {
    * Begins one; what an interrupted one has left is removed.
    *
    * @param source a log's directory: neither it nor its `.partial` may be in there, nor the log in its `.partial`
-   * @throws RangeError for such a place
+   * @throws RangeError for such a place, one that a file system is mounted at, or a symbolic link
    * @throws VarveError DIRECTORY_NOT_EMPTY, LOCKED while another one of this name is being written
    */
   static async create(storage: Storage, directory: string, source: string): Promise<NewDirectory> {
     checkPlace(directory, source)
     const target = trimmed(directory)
-    await refuseFull(storage, target)
+    const isThere = await refuseFull(storage, target)
     const path = target + PARTIAL
     await storage.makeDirectory(path)
     const lock = await storage.lockDirectory(path)
@@ -59,6 +66,7 @@ export class NewDirectory {
       await lock.release().catch(() => {})
       throw error
     }
+    if (isThere) await created.takeName()
     return created
   }
 
@@ -125,6 +133,21 @@ export class NewDirectory {
     await syncParents(storage, path)
   }
 
+  /** Puts an empty directory where one is: what cannot have that name is told now, and not when all is written. */
+  private async takeName(): Promise<void> {
+    const { storage, path, directory } = this
+    const probe = `${path}/${PROBE}`
+    try {
+      await storage.makeDirectory(probe)
+      await storage.rename(probe, directory)
+    } catch (error) {
+      await this.abandon()
+      const advice = UNMOVABLE[systemErrorCode(error) ?? '']
+      if (advice === undefined) throw error
+      throw new RangeError(`'${directory}' ${advice}`, { cause: error })
+    }
+  }
+
   private async mark(): Promise<void> {
     const { storage, path } = this
     const file = await storage.openFile(`${path}/${INCOMPLETE_FILE}`, 'create')
@@ -168,13 +191,15 @@ async function isIncomplete(storage: Storage, directory: string): Promise<boolea
   return entries.some(({ name }) => name === INCOMPLETE_FILE)
 }
 
-async function refuseFull(storage: Storage, directory: string): Promise<void> {
-  const entries = await unlessMissing<DirectoryEntry[]>(storage.list(directory), () => []).catch((error: unknown) => {
+/** @returns whether it is there, empty */
+async function refuseFull(storage: Storage, directory: string): Promise<boolean> {
+  const list = unlessMissing<DirectoryEntry[] | null>(storage.list(directory), () => null)
+  const entries = await list.catch((error: unknown) => {
     if (systemErrorCode(error) !== 'ENOTDIR') throw error
     const message = `'${directory}' is not a directory: name another place`
     throw new VarveError('NOT_A_DIRECTORY', message, { details: { path: directory }, cause: error })
   })
-  if (entries.length === 0) return
+  if (entries === null || entries.length === 0) return entries !== null
   throw notEmpty(directory, `'${directory}' is not empty: name a directory that is not there yet`)
 }
 

@@ -69,3 +69,21 @@ test('an interrupted copy stays where the source is one, too: it may be the same
   expect(await namesIn(storage, `${COPY}.partial`)).toContain('t-0')
   await (await NewDirectory.create(storage, COPY, '/data')).complete()
 })
+
+test('where an empty directory cannot be replaced it is refused before anything is written, and nothing is left', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  await storage.makeDirectory(COPY)
+  for (const [code, type, advice] of [
+    ['EBUSY', RangeError, /mounted: name a directory inside it$/],
+    ['ENOTDIR', RangeError, /is a symbolic link: name the directory that it leads to$/],
+    ['EIO', Error, /EIO/],
+  ] as const) {
+    storage.failAt({ call: (kind) => kind === 'rename', code })
+    const error = await rejection(NewDirectory.create(storage, COPY, '/data'))
+    expect(error).toBeInstanceOf(type)
+    expect(error.message).toMatch(advice)
+    expect(await namesIn(storage, '/backups')).toEqual(['copy'])
+  }
+  await (await NewDirectory.create(storage, COPY, '/data')).complete()
+  expect(await namesIn(storage, '/backups')).toEqual(['copy'])
+})
