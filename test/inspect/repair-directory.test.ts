@@ -244,6 +244,22 @@ test('so many runs of batches are saved as no call takes arguments', async () =>
   expect(partitions.map(({ records, lost }) => [records, lost])).toEqual([[count, []]])
 })
 
+test('committed offsets stay where the catalog has lost that their partition was made', async () => {
+  const disk = await makeLog()
+  const log = await openLog({ storage: disk })
+  for (const group of ['a', 'b']) await log.resetOffsets(group, { to: 'latest', topics: ['t'], dryRun: false })
+  const made = log.offsets('__consumer_offsets').map(({ partition }) => partition)
+  expect(made).toHaveLength(2)
+  await log.close()
+  await damageCatalog(disk)
+  const { guessedTopics } = await repair(disk)
+  expect(guessedTopics).toEqual([])
+  const repaired = await openLog({ storage: disk, directory: OUTPUT })
+  expect(repaired.offsets('__consumer_offsets').map(({ partition }) => partition)).toEqual(made)
+  for (const group of ['a', 'b']) expect((await repaired.lag(group)).map(({ committed }) => committed)).toEqual([10])
+  await repaired.close()
+})
+
 /** Where the batches of a segment begin. */
 function* batchPositions(content: Buffer): Generator<number> {
   for (let at = 0; at < content.length; at += readBatchHeader(content, at).sizeBytes) yield at
