@@ -16,7 +16,9 @@ the log open for writing.
 
 Prints a line for each place of which nothing could be saved: topic, partition,
 the offsets that are lost, file, byte position, bytes, and why. Exit code 1 if
-there is any, or a topic had to be guessed.
+there is any, a topic had to be guessed, or the catalog or a checkpoint is damaged.
+Where the catalog is, configurations may be older than they were: retentionMs and
+retentionBytes of its topics become -1, so that nothing is deleted on doubt.
 
 Examples:
   varve repair --dry-run
@@ -63,12 +65,20 @@ async function run(directory: string, options: RepairOptions): Promise<RepairRep
   }
 }
 
-function printReport({ directory, output: target, partitions, guessedTopics, leftOut, ms }: RepairReport): void {
+function printReport(report: RepairReport): void {
+  const { directory, output: target, partitions, guessedTopics, damage, retentionOff, leftOut, ms } = report
   const lost = partitions.flatMap(({ topic, partition, lost }) => lost.map((one) => ({ topic, partition, ...one })))
   if (lost.length > 0) printTable(lostColumns, lost)
   for (const name of guessedTopics)
     say(`varve: note: no catalog tells of topic '${name}' any more: its values are taken as bytes`)
-  for (const path of leftOut) say(`varve: note: '${path}' belongs to no topic, and is left out`)
+  for (const { path, position, reason } of damage)
+    say(`varve: note: '${path}' is damaged at byte ${position}: ${reason}`)
+  if (retentionOff.length > 0) {
+    const advice = 'retentionMs and retentionBytes are -1 now; set them with `varve topic alter`'
+    say(`varve: note: configurations of topics may be older (${retentionOff.join(', ')}): ${advice}`)
+  }
+  for (const path of leftOut)
+    say(`varve: note: '${path}' belongs to no topic, as far as anything tells, and is left out`)
   const sum = (of: (one: (typeof partitions)[number]) => number) => partitions.reduce((all, one) => all + of(one), 0)
   const records = countOf(
     sum((one) => one.records),

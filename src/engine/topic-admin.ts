@@ -36,7 +36,8 @@ export interface AdoptTopicOptions extends Partial<TopicConfig> {
   directory?: string
 }
 
-const MAX_PARTITIONS = 100_000
+/** Of one topic. */
+export const MAX_PARTITIONS = 100_000
 const UNCHANGEABLE = ['partitioner'] as const
 
 /** Creates, changes and deletes topics: directories and catalog in the order that survives any stop. */

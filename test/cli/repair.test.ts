@@ -62,6 +62,19 @@ test('a log without catalog and checkpoints comes back, with its topics named', 
   expect(await varve(['read', 'q', '--max', '1', '--json', '-d', target])).toContain('"offset":0')
 })
 
+test('a damaged catalog is told, and exit code 1', async () => {
+  const directory = await damaged()
+  await varve(['topic', 'alter', 'q', '-c', 'retentionMs=-1', '-d', directory])
+  const path = `${directory}/__varve_catalog-0/${SEGMENT}`
+  const bytes = readFileSync(path)
+  bytes[bytes.length - 5] ^= 1
+  writeFileSync(path, bytes)
+  const { code, stderr } = await runCli(['repair', directory, '--dry-run'])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/note: '.*__varve_catalog-0.*' is damaged at byte \d+: checksum/)
+  expect(stderr).toContain('note: configurations of topics may be older (q): retentionMs and retentionBytes are -1')
+})
+
 test('where it cannot go, or nothing is, nothing is done', async () => {
   const directory = await damaged()
   const codes = [
