@@ -11,6 +11,7 @@ import {
   writePartitionMetadata,
 } from '../engine/layout.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
+import { INCOMPLETE_FILE } from '../engine/prepare-directory.ts'
 import { MAX_PARTITIONS } from '../engine/topic-admin.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
 import { partitionKey, partitionNumbers, type TopicRecord } from '../engine/topic.ts'
@@ -70,7 +71,7 @@ export interface RepairReport {
   partitions: RepairedPartition[]
   /** Topics that no catalog tells of any more: named after their directories, with default configuration. */
   guessedTopics: string[]
-  /** What is wrong with the checkpoints and the catalog. */
+  /** What is wrong with the checkpoints, the catalog and the directory as a whole. */
   damage: Damage[]
   /**
    * Topics whose configuration may be older than it was, for damage to the catalog: their `retentionMs` and
@@ -168,7 +169,7 @@ class Repair {
     const written = output === null ? null : await this.write(output)
     const partitions = [...this.topics.values()].flatMap(describe)
     partitions.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition))
-    const damage = [...this.root.damage, ...(this.root.catalogFindings?.damage ?? [])]
+    const damage = [...this.incomplete, ...this.root.damage, ...(this.root.catalogFindings?.damage ?? [])]
     const isSure = damage.length === 0 && this.guessed.length === 0 && (this.isCatalogWhole || leftOut.length === 0)
     return {
       directory,
@@ -181,6 +182,14 @@ class Repair {
       leftOut,
       ms: this.clock.monotonicMs() - started,
     }
+  }
+
+  /** A copy that was not completed: nothing of it is damaged, and still it is not all. */
+  private get incomplete(): Damage[] {
+    if (!this.root.entries.some(({ name }) => name === INCOMPLETE_FILE)) return []
+    const path = `${this.directory}/${INCOMPLETE_FILE}`
+    const reason = 'the directory is a copy that was not completed: what it lacks is not known'
+    return [{ path, position: 0, reason, offset: 0, nextOffset: 0 }]
   }
 
   private get guessed(): string[] {

@@ -36,7 +36,7 @@ function repair(disk: MemoryStorage): Promise<RepairReport> {
   return repairDirectory(DIRECTORY, { storage: disk, output: OUTPUT })
 }
 
-test('an interrupted copy is not repaired into its own place', async () => {
+test('an interrupted copy is not repaired into its own place, and is never called whole', async () => {
   const disk = await makeLog()
   await putFile(disk, `${DIRECTORY}/.incomplete`, 'x')
   await disk.rename(DIRECTORY, '/data/copy.partial')
@@ -46,8 +46,11 @@ test('an interrupted copy is not repaired into its own place', async () => {
     expect(await rejection(attempt)).toBeInstanceOf(RangeError)
   }
   expect(await contentOf(disk, '/')).toEqual(before)
-  const { ok, partitions } = await repairDirectory('/data/copy.partial', { storage: disk, output: OUTPUT })
-  expect([ok, partitions[0].records]).toEqual([true, 10])
+  const { ok, partitions, damage } = await repairDirectory('/data/copy.partial', { storage: disk, output: OUTPUT })
+  expect([ok, partitions[0].records]).toEqual([false, 10])
+  expect(damage).toMatchObject([
+    { path: '/data/copy.partial/.incomplete', reason: expect.stringContaining('not completed') },
+  ])
 })
 
 test('a file that loses what was found in it ends a repair, and nothing is left', async () => {
