@@ -142,7 +142,7 @@ export class NewDirectory {
       await storage.rename(probe, directory)
     } catch (error) {
       await this.abandon()
-      const advice = UNMOVABLE[systemErrorCode(error) ?? '']
+      const advice = UNMOVABLE[String(systemErrorCode(error))]
       if (advice === undefined) throw error
       throw new RangeError(`'${directory}' ${advice}`, { cause: error })
     }
