@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { repairDirectory, type RepairOptions, type RepairReport } from '../inspect/repair-directory.ts'
-import { directoryOption, jsonOption } from './arguments.ts'
+import { directoryGiven, directoryOption, jsonOption } from './arguments.ts'
 import { ExitCode, usageError } from './exit.ts'
 import { requireDirectory } from './log-access.ts'
 import { output, say } from './output.ts'
@@ -26,7 +26,6 @@ Examples:
 `
 
 interface Options {
-  directory: string
   output?: string
   dryRun?: boolean
   json?: boolean
@@ -45,10 +44,10 @@ export function registerRepair(program: Command): void {
     .action(repair)
 }
 
-async function repair(given: string | undefined, options: Options): Promise<void> {
+async function repair(given: string | undefined, options: Options, command: Command): Promise<void> {
   const { output: target, dryRun = false, json } = options
   if (target === undefined && !dryRun) throw usageError('name a new directory with --output, or look with --dry-run')
-  const directory = given ?? options.directory
+  const directory = directoryGiven(given, command)
   await requireDirectory(directory)
   const report = await run(directory, { dryRun, ...(target !== undefined && { output: target }) })
   if (!report.ok) process.exitCode = ExitCode.failed
