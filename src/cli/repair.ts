@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { repairDirectory, type RepairOptions, type RepairReport } from '../inspect/repair-directory.ts'
-import { directoryOption, jsonOption } from './arguments.ts'
+import { directoryGiven, directoryOption, jsonOption } from './arguments.ts'
 import { ExitCode, usageError } from './exit.ts'
+import { Interruption, whatIsLeft } from './interruption.ts'
 import { requireDirectory } from './log-access.ts'
 import { output, say } from './output.ts'
 import { bytesColumn, countColumn, printTable, textColumn, type Column } from './table.ts'
@@ -12,7 +13,8 @@ Saves what can be read of a damaged log into a new directory, which opens withou
 damage; the damaged one is only read. Needs neither catalog nor checkpoint: topics
 that no catalog tells of any more are named after their directories, with values
 as bytes (set another valueCodec with \`varve topic alter\`). No program may have
-the log open for writing.
+the log open for writing. Ctrl-C leaves <output>.partial, which the next repair
+to that place takes away.
 
 Prints a line for each place of which nothing could be saved: topic, partition,
 the offsets that are lost, file, byte position, bytes, and why. Exit code 1 if
@@ -26,7 +28,6 @@ Examples:
 `
 
 interface Options {
-  directory: string
   output?: string
   dryRun?: boolean
   json?: boolean
@@ -45,11 +46,18 @@ export function registerRepair(program: Command): void {
     .action(repair)
 }
 
-async function repair(given: string | undefined, options: Options): Promise<void> {
+async function repair(given: string | undefined, options: Options, command: Command): Promise<void> {
   const { output: target, dryRun = false, json } = options
   if (target === undefined && !dryRun) throw usageError('name a new directory with --output, or look with --dry-run')
-  const directory = given ?? options.directory
+  const directory = directoryGiven(given, command)
   await requireDirectory(directory)
+  using interruption = new Interruption()
+  // the damaged log is only read, and what is half written is marked as such: nothing is to be put in order
+  interruption.onInterrupted(() => {
+    const left = target === undefined || dryRun ? 'nothing was written' : whatIsLeft(target)
+    say(`varve: interrupted: ${left}`)
+    process.exit(interruption.exitCode)
+  })
   const report = await run(directory, { dryRun, ...(target !== undefined && { output: target }) })
   if (!report.ok) process.exitCode = ExitCode.failed
   if (json) return void output.json(report)

@@ -102,3 +102,10 @@ test('a directory that holds something already is not written to, and may be emp
   expect([code, report.ok, report.output]).toEqual([1, false, target])
   expect(report.partitions.map(({ lost }: { lost: unknown[] }) => lost.length)).toEqual([0, 1])
 })
+
+test('two directories are one too many', async () => {
+  const message = "varve: two directories are named, 'a' and, with -d, 'b': name one\n"
+  expect(await runCli(['repair', 'a', '-d', 'b', '--dry-run'])).toEqual({ code: 2, stdout: '', stderr: message })
+  const one = await runCli(['repair', 'a', '--dry-run'], { env: { VARVE_DIRECTORY: 'b' } })
+  expect(one).toMatchObject({ code: 3, stderr: "varve: there is no directory 'a'\n" })
+})
