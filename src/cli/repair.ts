@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import { VarveError } from '../errors.ts'
 import { repairDirectory, type RepairOptions, type RepairReport } from '../inspect/repair-directory.ts'
+import { nodeStorage } from '../storage/node-storage.ts'
 import { directoryGiven, directoryOption, jsonOption } from './arguments.ts'
 import { ExitCode, usageError } from './exit.ts'
 import { Interruption, whatIsLeft } from './interruption.ts'
@@ -58,10 +60,21 @@ async function repair(given: string | undefined, options: Options, command: Comm
     say(`varve: interrupted: ${left}`)
     process.exit(interruption.exitCode)
   })
+  if (!dryRun) await refuseWhileWritten(directory)
   const report = await run(directory, { dryRun, ...(target !== undefined && { output: target }) })
   if (!report.ok) process.exitCode = ExitCode.failed
   if (json) return void output.json(report)
   printReport(report)
+}
+
+/** What a program that has the log open takes away meanwhile would be told as lost. */
+async function refuseWhileWritten(directory: string): Promise<void> {
+  try {
+    await (await nodeStorage().lockDirectory(directory)).release()
+  } catch (error) {
+    // where nothing can be written nobody writes
+    if (error instanceof VarveError && error.code === 'LOCKED') throw error
+  }
 }
 
 async function run(directory: string, options: RepairOptions): Promise<RepairReport> {

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { expect, test } from 'vitest'
+import { Varve } from '../../src/index.ts'
 import { EARTHQUAKES, runCli, temporaryDirectory, varve } from '../helpers/run-cli.ts'
 
 const SEGMENT = `${'0'.repeat(20)}.log`
@@ -108,4 +109,18 @@ test('two directories are one too many', async () => {
   expect(await runCli(['repair', 'a', '-d', 'b', '--dry-run'])).toEqual({ code: 2, stdout: '', stderr: message })
   const one = await runCli(['repair', 'a', '--dry-run'], { env: { VARVE_DIRECTORY: 'b' } })
   expect(one).toMatchObject({ code: 3, stderr: "varve: there is no directory 'a'\n" })
+})
+
+test('a log that a program writes is not repaired: it is said who holds it', async () => {
+  const directory = temporaryDirectory()
+  const target = `${directory}-repaired`
+  const log = await Varve.open({ directory })
+  try {
+    const { code, stderr } = await runCli(['repair', directory, '--output', target])
+    expect([code, existsSync(target)]).toEqual([1, false])
+    expect(stderr).toContain(`process ${process.pid}`)
+    expect((await runCli(['repair', directory, '--dry-run'])).code).toBe(0)
+  } finally {
+    await log.close()
+  }
 })
