@@ -29,27 +29,47 @@ interface Task {
 }
 type Answer = { tally: Tally } | { failure: string }
 
-function count(text: string): number {
-  const number = Number(text.replaceAll('_', ''))
-  if (!Number.isSafeInteger(number) || number < 0) throw new InvalidArgumentError('must be a whole number')
-  return number
+const MAX_WORKERS = 2 * availableParallelism()
+/** Seeds are uint32. */
+const MAX_SEED = 2 ** 32 - 1
+/** Leaves room for the seeds of some 300 million runs in each mode. */
+const MAX_FIRST = 2 ** 29
+
+/** Reads a whole number from `least` to `most`; 1_000 is 1000. */
+function count(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const number = /^\d[\d_]*$/.test(text) ? Number(text.replaceAll('_', '')) : NaN
+    if (number >= least && number <= most) return number
+    const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`
+    throw new InvalidArgumentError(`It must be a whole number, ${range}.`)
+  }
 }
 
 const campaignOption = new Option('--campaign <names...>', 'what is taken apart')
 const modeOption = new Option('--mode <names...>', 'flush modes')
+const seedOption = new Option('--seed <n>', `repeat the run of this seed, 0 to ${MAX_SEED}; takes one --campaign`)
 const command = new Command('crash')
   .description('Cut the power of simulated disks, and hold what is left to what was promised.')
-  .option('--states <n>', 'states to try', count, 100_000)
+  .option('--states <n>', 'states to try, 1 or more', count(1), 100_000)
   .addOption(campaignOption.choices([...CAMPAIGNS.keys()]).default([...CAMPAIGNS.keys()]))
   .addOption(modeOption.choices([...MODES.keys()]).default([...MODES.keys()]))
-  .option('--workers <n>', 'processes', count, availableParallelism())
-  .option('--first <n>', 'number of the first run; by default any', count, freshNumber())
-  .option('--seed <n>', 'repeat the run of this seed', count)
-  .option('--state <n>', 'repeat only this state of it', count)
+  .option('--workers <n>', `processes, 1 to ${MAX_WORKERS}`, count(1, MAX_WORKERS), availableParallelism())
+  .option(
+    '--first <n>',
+    `number of the first run, 0 to ${MAX_FIRST}; by default any`,
+    count(0, MAX_FIRST),
+    freshNumber(),
+  )
+  .addOption(seedOption.argParser(count(0, MAX_SEED)).conflicts(['states', 'mode', 'workers', 'first']))
+  .option('--state <n>', 'repeat only this state of it, 1 or more', count(1))
+  .allowExcessArguments(false)
 
 if (process.send !== undefined) work()
 else {
   const options = command.parse().opts<Options>()
+  const { seed, state, campaign } = options
+  if (state !== undefined && seed === undefined) command.error('error: --state is one of a run: name that with --seed')
+  if (seed !== undefined && campaign.length !== 1) command.error('error: --seed is of one run: name one --campaign')
   process.exitCode = options.seed === undefined ? await search(options) : await repeat(options, options.seed)
 }
 
@@ -67,8 +87,12 @@ async function repeat({ campaign, state }: Options, seed: number): Promise<numbe
   const [name] = campaign
   try {
     const { states } = await runSeed(CAMPAIGNS.get(name)!, seed, state)
+    if (states === 0) {
+      console.error(`there is no such state: ${name}, seed ${seed}${state === undefined ? '' : `, state ${state}`}`)
+      return 1
+    }
     console.log(`${name}, seed ${seed}: ${states} states, every promise held`)
-    return states > 0 ? 0 : 1
+    return 0
   } catch (error) {
     console.error((error as Error).stack)
     const { cause } = error as Error

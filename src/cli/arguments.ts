@@ -1,12 +1,26 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { valueCodecNames } from '../codec/value-codec.ts'
 import { flushCheck, type Flush } from '../engine/flush.ts'
+import { usageError } from './exit.ts'
 
 const DEFAULT_DIRECTORY = './events'
 
 /** The option that every command has: where the log is. */
 export function directoryOption(): Option {
   return new Option('-d, --directory <path>', 'directory of the log').env('VARVE_DIRECTORY').default(DEFAULT_DIRECTORY)
+}
+
+/**
+ * The directory of a command that takes it as its argument, too.
+ *
+ * @throws CliFailure USAGE where both are given
+ */
+export function directoryGiven(argument: string | undefined, command: Command): string {
+  const option = command.getOptionValue('directory') as string
+  if (argument === undefined) return option
+  if (command.getOptionValueSource('directory') === 'cli')
+    throw usageError(`two directories are named, '${argument}' and, with -d, '${option}': name one`)
+  return argument
 }
 
 /** The words that make another command use the same directory, for messages; empty where it would anyway. */

@@ -4,6 +4,7 @@ import { VarveError } from '../errors.ts'
 import { directoryOption, jsonOption } from './arguments.ts'
 import { printDamage } from './damage-table.ts'
 import { ExitCode, usageError } from './exit.ts'
+import { Interruption, whatIsLeft } from './interruption.ts'
 import { withLog } from './log-access.ts'
 import { output, say } from './output.ts'
 import { Progress } from './progress.ts'
@@ -13,7 +14,8 @@ const HELP = `
 Copies the log to a directory that is not there yet, or empty, and checks the
 copy; until it is complete it is called <target>.partial. What is damaged is
 copied as it is, and listed as by \`varve verify\`, with exit code 1. A program
-that has the log open takes its backups itself, with log.backup(target).
+that has the log open takes its backups itself, with log.backup(target). Ctrl-C
+takes the partial copy away.
 
 Examples:
   varve backup /mnt/backups/events-monday
@@ -32,7 +34,9 @@ export function registerBackup(program: Command): void {
 }
 
 async function backup(target: string, { directory, json }: { directory: string; json?: boolean }): Promise<void> {
-  const result = await take(directory, target)
+  using interruption = new Interruption()
+  const result = await take(directory, target, interruption)
+  if (result === null) return
   if (result.damage.length > 0) process.exitCode = ExitCode.failed
   if (json) return void output.json(result)
   if (result.damage.length > 0) printDamage(result.damage)
@@ -42,15 +46,25 @@ async function backup(target: string, { directory, json }: { directory: string; 
   say(`'${result.directory}' is complete and ${state}: ${what}`)
 }
 
-async function take(directory: string, target: string): Promise<BackupResult> {
+/** Null when it was interrupted, which is said. */
+async function take(directory: string, target: string, interruption: Interruption): Promise<BackupResult | null> {
   let progress: Progress | null = null
   const onProgress = ({ bytesDone, bytesTotal }: BackupProgress) => {
     progress ??= new Progress(bytesTotal, 'bytes', true)
     progress.update({ done: bytesDone })
   }
   try {
-    return await withLog(directory, 'write', (log) => log.backup(target, { onProgress }))
+    return await withLog(directory, 'write', (log) => {
+      // a close ends a backup, which then takes its partial copy away
+      interruption.onInterrupted(() => void log.close().catch(() => {}))
+      return log.backup(target, { onProgress })
+    })
   } catch (error) {
+    if (interruption.exitCode !== null && error instanceof VarveError && error.code === 'CLOSED') {
+      process.exitCode = interruption.exitCode
+      say(`varve: interrupted: ${whatIsLeft(target)}, and '${directory}' is closed in order`)
+      return null
+    }
     if (error instanceof RangeError) throw usageError(error.message)
     if (!(error instanceof VarveError) || error.code !== 'LOCKED' || error.details.path !== directory) throw error
     const holder = error.message.replace(/: end that first;.*$/, '')

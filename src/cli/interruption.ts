@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const
 
 /**
@@ -21,6 +23,12 @@ export class Interruption implements Disposable {
     return this.controller.signal
   }
 
+  /** Calls `listener` when the command is interrupted; at once where it was before. */
+  onInterrupted(listener: () => void): void {
+    if (this.signal.aborted) listener()
+    else this.signal.addEventListener('abort', listener, { once: true })
+  }
+
   /** 130 after Ctrl-C, 143 after SIGTERM, as a shell would say; null when nothing came. */
   get exitCode(): number | null {
     return this.caught === null ? null : 128 + SIGNALS[this.caught]
@@ -29,4 +37,10 @@ export class Interruption implements Disposable {
   [Symbol.dispose](): void {
     for (const name of Object.keys(SIGNALS)) process.off(name, this.listener)
   }
+}
+
+/** What an interrupted command leaves of a new directory, for its last words. */
+export function whatIsLeft(target: string): string {
+  const partial = `${target.replace(/(?<=.)[/\\]+$/, '')}.partial`
+  return existsSync(partial) ? `'${partial}' is left, which the next one of this name takes away` : 'no copy is left'
 }

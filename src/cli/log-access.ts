@@ -7,6 +7,8 @@ import { partitionDirectory } from '../engine/layout.ts'
 import type { VarveOptions } from '../engine/open-options.ts'
 import { systemErrorCode, VarveError } from '../errors.ts'
 import { directoryWords } from './arguments.ts'
+import { CheckpointFiles } from '../storage/checkpoint.ts'
+import { nodeStorage } from '../storage/node-storage.ts'
 import { CliFailure, ExitCode } from './exit.ts'
 import { say } from './output.ts'
 import { formatBytes, formatCount } from './units.ts'
@@ -20,7 +22,7 @@ export type Access = 'read' | 'write' | 'create'
 /**
  * Opens a log, does something with it and closes it, whatever happens.
  *
- * @throws CliFailure NO_LOG where there is none and `access` creates none
+ * @throws CliFailure where `access` creates none: NO_LOG where there is none, NO_CATALOG where there was one
  */
 export async function withLog<T>(
   directory: string,
@@ -85,11 +87,25 @@ async function requireLog(directory: string): Promise<void> {
     await stat(`${directory}/${partitionDirectory(CATALOG_TOPIC, 0)}`)
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOENT') return
+    await refuseWithoutCatalog(directory)
     const advice = `\`varve topic create <name>${directoryWords(directory)}\` makes one, and -d names another directory`
     throw new CliFailure(ExitCode.missing, 'NO_LOG', `there is no log in '${directory}': ${advice}`, {
       path: directory,
     })
   }
+}
+
+/** There was a log where a checkpoint tells of partitions: to start another one over it would be the wrong advice. */
+async function refuseWithoutCatalog(directory: string): Promise<void> {
+  const { checkpoint, damaged } = await new CheckpointFiles(nodeStorage(), directory).load()
+  if (damaged.length === 0 && Object.keys(checkpoint?.partitions ?? {}).length === 0) return
+  const path = `${directory}/${partitionDirectory(CATALOG_TOPIC, 0)}`
+  const words = directoryWords(directory)
+  const message =
+    `the log in '${directory}' has lost its catalog of topics: restore '${path}' from a copy, ` +
+    `save the log with \`varve repair${words} --output <new directory>\`, or take it over with ` +
+    `\`varve topic adopt <topic>${words}\`, for each topic and for __consumer_offsets`
+  throw new CliFailure(ExitCode.failed, 'NO_CATALOG', message, { path })
 }
 
 /**

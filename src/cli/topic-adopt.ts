@@ -18,11 +18,13 @@ interface AdoptOptions {
 const EXAMPLES = `
 The directories <topic>-0, <topic>-1, ... must be in the log's directory. Unless
 said otherwise values are taken as bytes (valueCodec=bytes) and keys hashed as
-Kafka's clients do (partitioner=murmur2).
+Kafka's clients do (partitioner=murmur2). __consumer_offsets brings back what
+consumer groups have committed; not all of its directories need be there.
 
 Examples:
   cp -r /var/kafka-logs/orders-* ./events/ && varve topic adopt orders
   varve topic adopt orders -c valueCodec=json
+  varve topic adopt __consumer_offsets
 `
 
 /** `varve topic adopt` */
@@ -44,6 +46,7 @@ async function adoptTopic(name: string, { directory, config, json }: AdoptOption
       return await log.adoptTopic({ name, ...config })
     } catch (error) {
       if (!(error instanceof VarveError) || error.code !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+      if (error.details.path === undefined) throw error
       const advice = `put all of '${name}-0', '${name}-1', ... into '${directory}' first`
       throw new CliFailure(
         ExitCode.missing,

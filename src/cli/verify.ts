@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { verifyDirectory, type VerifyReport } from '../inspect/verify-directory.ts'
-import { directoryOption, jsonOption } from './arguments.ts'
+import { directoryGiven, directoryOption, jsonOption } from './arguments.ts'
 import { printDamage } from './damage-table.ts'
 import { ExitCode } from './exit.ts'
 import { requireDirectory } from './log-access.ts'
@@ -32,8 +32,8 @@ export function registerVerify(program: Command): void {
     .action(verify)
 }
 
-async function verify(given: string | undefined, options: { directory: string; json?: boolean }): Promise<void> {
-  const directory = given ?? options.directory
+async function verify(given: string | undefined, options: { json?: boolean }, command: Command): Promise<void> {
+  const directory = directoryGiven(given, command)
   const report = await check(directory)
   if (!report.ok) process.exitCode = ExitCode.failed
   if (options.json) return void output.json(report)

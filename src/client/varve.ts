@@ -1,7 +1,7 @@
 import type { ConsumerRecord } from '../codec/record.ts'
 import type { RecordBatch } from '../codec/stored-batch.ts'
 import type { AppendResult } from '../engine/append-chunk.ts'
-import { isInternalTopic, refuseInternal } from '../engine/internal-topics.ts'
+import { isInternalTopic, OFFSETS_SPEC, OFFSETS_TOPIC, refuseInternal } from '../engine/internal-topics.ts'
 import type { CompactionResult } from '../engine/cleaner.ts'
 import { LogEngine } from '../engine/log-engine.ts'
 import type { RecoveryReport, VarveOptions } from '../engine/open-options.ts'
@@ -86,11 +86,16 @@ export class Varve implements AsyncDisposable {
   /**
    * Takes over the directories `<name>-0`, `<name>-1`, ... that belong to no topic: written by Kafka, or left by a lost
    * catalog. They are read whole once. Unless said otherwise values stay bytes and keys are hashed by murmur2.
+   * `__consumer_offsets` brings committed offsets back; not all of its directories need be there.
    *
    * @throws VarveError UNKNOWN_TOPIC_OR_PARTITION when a directory is missing, TOPIC_ALREADY_EXISTS
    */
   async adoptTopic(options: AdoptTopicOptions): Promise<TopicDescription> {
-    if (isNamed(options) && this.coordinator.keepsOffsets) await this.coordinator.forgetTopic(options.name)
+    if (isNamed(options)) {
+      const { name } = options
+      if (name === OFFSETS_TOPIC) return describe(await this.admin.adoptInternal(OFFSETS_SPEC, options))
+      if (this.coordinator.mayKeepDeleted) await this.coordinator.forgetTopic(name)
+    }
     return describe(await this.admin.adopt(options))
   }
 

@@ -144,7 +144,8 @@ export class Backups {
       const copy = await NewSegment.create(storage, path, segment.baseOffset, indexIntervalBytes)
       try {
         await copy.copy((target, position) => segment.read(target, position), sizeBytes, onCopied)
-        await copy.finish(segments[i + 1]?.segment.baseOffset ?? checkpoint.durableOffset)
+        const endOffset = segments[i + 1]?.segment.baseOffset ?? checkpoint.durableOffset
+        await copy.finish(endOffset, (suffix) => segment.readIndex(suffix))
       } catch (error) {
         await copy.abandon()
         throw error
@@ -163,8 +164,8 @@ function isMissing(error: unknown): false {
 /**
  * What is to be copied of a log: what is durable, where readers see no more; else all of it.
  *
- * The copy gets a leader epoch of its own: should it take the place of the log, its next records have offsets that the log
- * has given to others since.
+ * The copy gets a leader epoch that the log has not had so far: should it take the place of the log, its next records have
+ * offsets that the log has given to others since. The log has the same one after its next stop that is not in order.
  */
 function cutLog(
   log: PartitionLog,

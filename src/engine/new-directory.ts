@@ -12,6 +12,13 @@ import {
 import { INCOMPLETE_FILE, syncParents } from './prepare-directory.ts'
 
 const PARTIAL = '.partial'
+/** An empty directory that takes the name first, where an empty one has it. */
+const PROBE = 'probe'
+/** Why nothing can take the name of some empty directories, by what the system says then. */
+const UNMOVABLE: { [systemCode: string]: string | undefined } = {
+  EBUSY: 'is in use, as where a file system is mounted: name a directory inside it',
+  ENOTDIR: 'is a symbolic link: name the directory that it leads to',
+}
 const INCOMPLETE = Buffer.from('This directory is being written, or its writing was interrupted: it is no log.\n')
 
 /**
@@ -41,24 +48,25 @@ export class NewDirectory {
   /**
    * Begins one; what an interrupted one has left is removed.
    *
-   * @param source a log's directory, in which it must not be
-   * @throws RangeError for a place inside `source`
+   * @param source a log's directory: neither it nor its `.partial` may be in there, nor the log in its `.partial`
+   * @throws RangeError for such a place, one that a file system is mounted at, or a symbolic link
    * @throws VarveError DIRECTORY_NOT_EMPTY, LOCKED while another one of this name is being written
    */
   static async create(storage: Storage, directory: string, source: string): Promise<NewDirectory> {
     checkPlace(directory, source)
     const target = trimmed(directory)
-    await refuseFull(storage, target)
+    const isThere = await refuseFull(storage, target)
     const path = target + PARTIAL
     await storage.makeDirectory(path)
     const lock = await storage.lockDirectory(path)
     const created = new NewDirectory(storage, target, path, lock)
     try {
-      await created.takeOver()
+      await created.takeOver(source)
     } catch (error) {
       await lock.release().catch(() => {})
       throw error
     }
+    if (isThere) await created.takeName()
     return created
   }
 
@@ -109,7 +117,7 @@ export class NewDirectory {
     }
   }
 
-  private async takeOver(): Promise<void> {
+  private async takeOver(source: string): Promise<void> {
     const { storage, path } = this
     const names = (await storage.list(path)).map(({ name }) => name).filter((name) => name !== LOCK_FILE)
     if (names.length > 0 && !names.includes(INCOMPLETE_FILE)) {
@@ -117,8 +125,27 @@ export class NewDirectory {
       throw notEmpty(path, `'${path}' is there and is not what an interrupted copy leaves: ${advice}`)
     }
     if (names.length === 0) await this.mark()
-    else await this.clear()
+    else if (await isIncomplete(storage, source)) {
+      // the same directory by another path would be cleared
+      const advice = 'name another output, or remove it if it is something else'
+      throw notEmpty(path, `'${path}' is a copy that was not completed, as '${source}' is: ${advice}`)
+    } else await this.clear()
     await syncParents(storage, path)
+  }
+
+  /** Puts an empty directory where one is: what cannot have that name is told now, and not when all is written. */
+  private async takeName(): Promise<void> {
+    const { storage, path, directory } = this
+    const probe = `${path}/${PROBE}`
+    try {
+      await storage.makeDirectory(probe)
+      await storage.rename(probe, directory)
+    } catch (error) {
+      await this.abandon()
+      const advice = UNMOVABLE[String(systemErrorCode(error))]
+      if (advice === undefined) throw error
+      throw new RangeError(`'${directory}' ${advice}`, { cause: error })
+    }
   }
 
   private async mark(): Promise<void> {
@@ -146,18 +173,33 @@ export class NewDirectory {
 }
 
 function checkPlace(directory: string, source: string): void {
-  const [inner, outer] = [resolve(directory), resolve(source)]
-  if (inner !== outer && !inner.startsWith(outer.endsWith(sep) ? outer : outer + sep)) return
-  throw new RangeError(`'${directory}' is inside '${source}', which is to be copied: name a place outside`)
+  if (isWithin(directory, source))
+    throw new RangeError(`'${directory}' is inside '${source}', which is to be copied: name a place outside`)
+  const path = trimmed(directory) + PARTIAL
+  if (!isWithin(source, path)) return
+  const advice = 'which would be cleared: name another place'
+  throw new RangeError(`'${directory}' is written as '${path}' first, where '${source}' is, ${advice}`)
 }
 
-async function refuseFull(storage: Storage, directory: string): Promise<void> {
-  const entries = await unlessMissing<DirectoryEntry[]>(storage.list(directory), () => []).catch((error: unknown) => {
+function isWithin(inner: string, outer: string): boolean {
+  const [path, root] = [resolve(inner), resolve(outer)]
+  return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)
+}
+
+async function isIncomplete(storage: Storage, directory: string): Promise<boolean> {
+  const entries = await unlessMissing<DirectoryEntry[]>(storage.list(directory), () => [])
+  return entries.some(({ name }) => name === INCOMPLETE_FILE)
+}
+
+/** @returns whether it is there, empty */
+async function refuseFull(storage: Storage, directory: string): Promise<boolean> {
+  const list = unlessMissing<DirectoryEntry[] | null>(storage.list(directory), () => null)
+  const entries = await list.catch((error: unknown) => {
     if (systemErrorCode(error) !== 'ENOTDIR') throw error
     const message = `'${directory}' is not a directory: name another place`
     throw new VarveError('NOT_A_DIRECTORY', message, { details: { path: directory }, cause: error })
   })
-  if (entries.length === 0) return
+  if (entries === null || entries.length === 0) return entries !== null
   throw notEmpty(directory, `'${directory}' is not empty: name a directory that is not there yet`)
 }
 

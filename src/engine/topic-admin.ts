@@ -36,7 +36,8 @@ export interface AdoptTopicOptions extends Partial<TopicConfig> {
   directory?: string
 }
 
-const MAX_PARTITIONS = 100_000
+/** Of one topic. */
+export const MAX_PARTITIONS = 100_000
 const UNCHANGEABLE = ['partitioner'] as const
 
 /** Creates, changes and deletes topics: directories and catalog in the order that survives any stop. */
@@ -86,6 +87,38 @@ export class TopicAdmin {
       const partitions = found.length
       const record = { name, topicId, directory, partitions, adopted: true as const, config: storedConfig(config) }
       return this.register(record, config)
+    })
+  }
+
+  /**
+   * Takes over the directories of an internal topic that the catalog does not know; some of them may have been made anew
+   * since it was lost.
+   *
+   * @param spec with the number of partitions that there are at most
+   */
+  async adoptInternal(spec: CreateTopicOptions & { partitions: number }, options: AdoptTopicOptions): Promise<Topic> {
+    const { name, partitions, ...config } = spec
+    const own = Object.keys(options).find((key) => key !== 'name')
+    if (own !== undefined)
+      throw new TypeError(`adoptTopic: '${name}' is an internal topic, which takes no '${own}': give only its name`)
+    return this.change('adopt', name, async () => {
+      const { storage, directory, topics } = this.engine
+      const { directory: base = name, made = [] } = topics.get(name)?.record ?? {}
+      const known = new Set(made.map((partition) => partitionDirectory(base, partition)))
+      const unknown = await findUnknownDirectories(storage, directory, known)
+      const found = unknown.filter(({ topic, partition }) => topic === base && partition < partitions)
+      if (found.length === 0) {
+        const message =
+          `cannot adopt topic '${name}': '${directory}' holds no partition of it that belongs to no topic: put ` +
+          `what there is of '${base}-0' to '${base}-${partitions - 1}' into it first`
+        throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', message, { details: { topic: name } })
+      }
+      const topic = await this.internalTopic(name, partitions, config, this.idOfAdopted(found[0].topicId))
+      const { record } = topic
+      for (const { path, topicId } of found) if (topicId !== record.topicId) await this.bind(path, record.topicId)
+      const all = [...made, ...found.map(({ partition }) => partition)].sort((a, b) => a - b)
+      await this.open(topic, { ...record, made: all, adopted: true })
+      return topic
     })
   }
 
@@ -199,10 +232,14 @@ export class TopicAdmin {
     })
   }
 
-  private async internalTopic(name: string, partitions: number, config: Partial<TopicConfig>): Promise<Topic> {
+  private async internalTopic(
+    name: string,
+    partitions: number,
+    config: Partial<TopicConfig>,
+    topicId = this.newTopicId(),
+  ): Promise<Topic> {
     const there = this.engine.topics.get(name)
     if (there !== undefined) return there
-    const topicId = this.newTopicId()
     const directory = await this.chooseDirectory(name, topicId)
     return this.register({ name, topicId, directory, partitions, made: [], config: storedConfig(config) }, config)
   }
@@ -212,6 +249,11 @@ export class TopicAdmin {
     const before = new Set(partitionNumbers(topic.record))
     const added = partitionNumbers(grown).filter((partition) => !before.has(partition))
     await this.makePartitions(grown, added)
+    await this.open(topic, grown)
+  }
+
+  /** Opens the partitions that a changed record has and the topic has not: first the record is durable, then they are its. */
+  private async open(topic: Topic, grown: TopicRecord): Promise<void> {
     const opened = await this.engine.openPartitions(topic, grown)
     try {
       await this.engine.catalog.put(grown)

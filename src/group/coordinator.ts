@@ -159,6 +159,11 @@ export class GroupCoordinator {
     return this.engine.topics.has(OFFSETS_TOPIC)
   }
 
+  /** Whether offsets of a topic that is not there are those of a deleted one, and not of one that is yet to be adopted. */
+  get mayKeepDeleted(): boolean {
+    return this.keepsOffsets && this.engine.topic(OFFSETS_TOPIC).record.adopted === undefined
+  }
+
   /** What is kept of a group, as it is now; undefined for a group that nothing is kept of. */
   async image(groupId: string): Promise<GroupImage | undefined> {
     const log = await this.groupLog(offsetsPartitionFor(groupId), 'if there')

@@ -2,15 +2,24 @@ import { BatchEncoder } from '../codec/batch-encoder.ts'
 import { stampBatch } from '../codec/record-batch.ts'
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { CATALOG_TOPIC } from '../engine/catalog.ts'
-import { OFFSETS_SPEC, OFFSETS_TOPIC } from '../engine/internal-topics.ts'
-import { parseDirectoryName, partitionDirectory, readTopicId, writePartitionMetadata } from '../engine/layout.ts'
+import { isInternalTopic, OFFSETS_PARTITIONS, OFFSETS_SPEC, OFFSETS_TOPIC } from '../engine/internal-topics.ts'
+import {
+  directoryBase,
+  parseDirectoryName,
+  partitionDirectory,
+  readTopicId,
+  writePartitionMetadata,
+} from '../engine/layout.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
+import { INCOMPLETE_FILE } from '../engine/prepare-directory.ts'
+import { MAX_PARTITIONS } from '../engine/topic-admin.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
 import { partitionKey, partitionNumbers, type TopicRecord } from '../engine/topic.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
 import { storageError, VarveError } from '../errors.ts'
 import { boolean, checkOptions, path as pathCheck, show, withMethods, type Check } from '../options.ts'
 import type { PartitionCheckpoint } from '../storage/checkpoint.ts'
+import type { Damage } from '../storage/recovery.ts'
 import { NewSegment } from '../storage/new-segment.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -56,22 +65,43 @@ export interface RepairReport {
   directory: string
   /** Null after a dry run. */
   output: string | null
-  /** Nothing is lost. */
+  /** Nothing is lost or in doubt: no damage, no topic guessed, no directory that an unknown topic may have left out. */
   ok: boolean
   /** By topic and partition; the topic of committed offsets is among them. */
   partitions: RepairedPartition[]
   /** Topics that no catalog tells of any more: named after their directories, with default configuration. */
   guessedTopics: string[]
-  /** Directories that belong to no topic of a catalog that is whole, and are left out. */
+  /** What is wrong with the checkpoints, the catalog and the directory as a whole. */
+  damage: Damage[]
+  /**
+   * Topics whose configuration may be older than it was, for damage to the catalog: their `retentionMs` and
+   * `retentionBytes` are -1 now, so that nothing is deleted on doubt.
+   */
+  retentionOff: string[]
+  /**
+   * Directories that are left out: they belong to no topic of a catalog that is whole, are another one's catalog, or have
+   * a number that their topic can hardly have had.
+   */
   leftOut: string[]
   ms: number
 }
 
 interface Plan {
   record: TopicRecord
+  /** Name of its directories in the damaged log, without `-<partition>`. */
+  base: string
   isGuessed: boolean
   partitions: Map<number, { directory: string; saved: SalvagedPartition }>
 }
+
+interface FoundDirectory {
+  name: string
+  base: string
+  partition: number
+}
+
+/** Partitions that may be missing before one that is there, where nothing tells how many a topic has. */
+const MAX_MISSING = 1000
 
 const functionCheck: Check = (value) => (typeof value === 'function' ? null : 'must be a function')
 
@@ -125,12 +155,13 @@ class Repair {
   }
 
   async run(): Promise<RepairReport> {
-    const { storage, directory, options } = this
+    const { storage, directory, options, leftOut } = this
     const started = this.clock.monotonicMs()
     const output = options.dryRun === true ? null : options.output!
     if (options.output !== undefined) await NewDirectory.check(storage, options.output, directory)
     this.root = await Root.read(storage, directory, () => {})
     await this.findTopics()
+    const retentionOff = this.keepAll()
     if (this.topics.size === 0 && !this.root.isVarve) {
       const message = `'${directory}' holds no log to repair: name the directory that Varve.open was given`
       throw new VarveError('UNSUPPORTED_FORMAT', message, { details: { path: directory } })
@@ -138,30 +169,57 @@ class Repair {
     const written = output === null ? null : await this.write(output)
     const partitions = [...this.topics.values()].flatMap(describe)
     partitions.sort((a, b) => (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.partition - b.partition))
+    const damage = [...this.incomplete, ...this.root.damage, ...(this.root.catalogFindings?.damage ?? [])]
+    const isSure = damage.length === 0 && this.guessed.length === 0 && (this.isCatalogWhole || leftOut.length === 0)
     return {
       directory,
       output: written,
-      ok: partitions.every(({ lost }) => lost.length === 0) && this.guessed.length === 0,
+      ok: isSure && partitions.every(({ lost }) => lost.length === 0),
       partitions,
       guessedTopics: this.guessed,
-      leftOut: this.leftOut,
+      damage,
+      retentionOff,
+      leftOut,
       ms: this.clock.monotonicMs() - started,
     }
+  }
+
+  /** A copy that was not completed: nothing of it is damaged, and still it is not all. */
+  private get incomplete(): Damage[] {
+    if (!this.root.entries.some(({ name }) => name === INCOMPLETE_FILE)) return []
+    const path = `${this.directory}/${INCOMPLETE_FILE}`
+    const reason = 'the directory is a copy that was not completed: what it lacks is not known'
+    return [{ path, position: 0, reason, offset: 0, nextOffset: 0 }]
   }
 
   private get guessed(): string[] {
     return [...this.topics.values()].filter(({ isGuessed }) => isGuessed).map(({ record }) => record.name)
   }
 
+  /** Where the catalog may lack changes: retention that was turned off or lengthened must not delete what is saved. */
+  private keepAll(): string[] {
+    const { root, topics } = this
+    const { damage = [], warnings = [] } = root.catalogFindings ?? {}
+    // what the other checkpoint would have vouched for is taken for a torn tail
+    const isTorn = root.damage.length > 0 && warnings.some(({ path }) => path.endsWith('.log'))
+    const isVouched = root.checkpoint !== null && !isTorn
+    if (damage.length === 0 && isVouched) return []
+    const known = [...topics.values()].filter(({ record, isGuessed }) => !isGuessed && !isInternalTopic(record.name))
+    for (const { record } of known) Object.assign(record.config, { retentionMs: -1, retentionBytes: -1 })
+    return known.map(({ record }) => record.name)
+  }
+
   private async findTopics(): Promise<void> {
     const { root, topics } = this
     for (const record of root.catalog.topics.values())
-      topics.set(record.topicId, { record, isGuessed: false, partitions: new Map() })
-    for (const { name, kind } of root.entries) {
-      const parsed = kind === 'directory' ? parseDirectoryName(name) : null
-      if (parsed === null || name === CATALOG_DIRECTORY) continue
-      await this.findPartition(name, parsed)
-    }
+      topics.set(record.topicId, { record, base: record.directory, isGuessed: false, partitions: new Map() })
+    const found = root.entries.flatMap(({ name, kind }) => {
+      const parsed = kind === 'directory' && name !== CATALOG_DIRECTORY ? parseDirectoryName(name) : null
+      return parsed === null ? [] : [{ name, ...parsed }]
+    })
+    // the lower ones tell which higher ones are likely
+    found.sort((a, b) => a.partition - b.partition)
+    for (const one of found) await this.findPartition(one)
     // what has no directory any more, or no partition of its number
     for (const plan of topics.values()) {
       const { record, partitions } = plan
@@ -172,16 +230,25 @@ class Repair {
     }
   }
 
-  private async findPartition(name: string, parsed: { base: string; partition: number }): Promise<void> {
+  private async findPartition({ name, base, partition }: FoundDirectory): Promise<void> {
     const { root, storage, directory } = this
     const path = `${directory}/${name}`
+    if (base === CATALOG_TOPIC) return void this.leftOut.push(path)
     const topicId = await readTopicId(storage, path)
     const known = root.describe(name, topicId)
-    if (known.isKnown) return this.salvage(this.topics.get(known.topicId!)!, parsed.partition, name)
+    if (known.isKnown) return this.salvage(this.topics.get(known.topicId!)!, partition, name)
     if (topicId !== null && root.catalog.deleted.has(topicId)) return
     if (known.checkpoint === null && !holdsLog(await storage.list(path))) return
-    if (this.isCatalogWhole && known.checkpoint === null) return void this.leftOut.push(path)
-    await this.salvage(this.guessTopic(parsed, topicId), parsed.partition, name)
+    const plan = this.planOf(base, topicId)
+    const isLikely = known.checkpoint !== null || (!this.isCatalogWhole && mayHave(base, partition, plan))
+    if (!isLikely) return void this.leftOut.push(path)
+    await this.salvage(this.guessPartition(plan ?? this.newTopic(base, topicId), partition), partition, name)
+  }
+
+  /** The topic of a directory that no catalog knows: guessed before, or one that the catalog knows with fewer partitions. */
+  private planOf(base: string, topicId: string | null): Plan | undefined {
+    const own = [...this.topics.values()].filter((plan) => plan.base === base)
+    return own.find(({ record }) => record.topicId === topicId) ?? own.find(({ isGuessed }) => isGuessed)
   }
 
   private get isCatalogWhole(): boolean {
@@ -190,10 +257,8 @@ class Repair {
     return isVouched && root.catalogFindings?.damage.length === 0 && root.catalog.topics.size > 0
   }
 
-  /** The topic of a directory that no catalog knows; its partitions are as many as the greatest number says. */
-  private guessTopic({ base, partition }: { base: string; partition: number }, topicId: string | null): Plan {
-    const found = [...this.topics.values()].find(({ isGuessed, record }) => isGuessed && record.directory === base)
-    const plan = found ?? this.newTopic(base, topicId)
+  /** A topic has as many partitions as the greatest number says. */
+  private guessPartition(plan: Plan, partition: number): Plan {
     const { record } = plan
     if (record.made !== undefined) record.made = [...record.made, partition].sort((a, b) => a - b)
     else record.partitions = Math.max(record.partitions, partition + 1)
@@ -212,12 +277,14 @@ class Repair {
     for (let i = 2; names.has(name); i++) name = `${plain}-${i}`
     const { partitioner } = topicDefaults
     const config: TopicRecord['config'] = { valueCodec: 'bytes', partitioner }
-    const record: TopicRecord = { name, topicId, directory: base, partitions: 1, config }
+    const taken = new Set([...this.topics.values()].map(({ record }) => record.directory.toLowerCase()))
+    const directory = directoryBase(base, topicId, taken)
+    const record: TopicRecord = { name, topicId, directory, partitions: 1, config }
     if (name === OFFSETS_TOPIC) {
       const { name: _, partitions, ...own } = OFFSETS_SPEC
       Object.assign(record, { partitions, made: [], config: own })
     }
-    const plan: Plan = { record, isGuessed: true, partitions: new Map() }
+    const plan: Plan = { record, base, isGuessed: true, partitions: new Map() }
     this.topics.set(topicId, plan)
     return plan
   }
@@ -311,6 +378,12 @@ class Repair {
     const message = `what was saved came out damaged in '${path}' at byte ${position} (${reason}): check the disk`
     throw new VarveError('CORRUPT_MESSAGE', message, { details: { path, position } })
   }
+}
+
+/** A copy that somebody has put beside a directory, with a date for a number, must not make a topic of millions. */
+function mayHave(base: string, partition: number, plan: Plan | undefined): boolean {
+  const limit = base === OFFSETS_TOPIC ? OFFSETS_PARTITIONS : MAX_PARTITIONS
+  return partition < limit && partition <= MAX_MISSING + 2 * (plan?.partitions.size ?? 0)
 }
 
 function describe({ record, partitions }: Plan): RepairedPartition[] {

@@ -1,4 +1,5 @@
 import { RESERVATION_OFFSETS } from '../engine/offset-reservation.ts'
+import { VarveError } from '../errors.ts'
 import type { EpochStart, PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { NewSegment, reader } from '../storage/new-segment.ts'
 import type { Damage } from '../storage/recovery.ts'
@@ -53,14 +54,15 @@ export async function salvagePartition(
   const found = await salvage(storage, files, { epochs, durableOffset, greatestEpoch, sparse }, onRead)
   const { runs } = found
   const losses = await listLosses(storage, source, files, found)
-  lost.push(...losses)
+  for (const loss of losses) lost.push(loss)
   lost.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : a.position - b.position))
   const contentEndOffset = runs.length === 0 ? 0 : runs[runs.length - 1].lastOffset + 1
   const known = Math.max(checkpoint?.durableOffset ?? 0, checkpoint?.reservedOffset ?? 0, contentEndOffset)
   // what was given out behind the last checkpoint is not known, and may be lost
   const isNew = known === 0 && files.length > 0 && files.every(({ sizeBytes }) => sizeBytes === 0)
   const end = known + (clean || isNew ? 0 : RESERVATION_OFFSETS)
-  const logEndOffset = Math.max(end, checkpoint?.logStartOffset ?? 0, ...lost.map(({ nextOffset }) => nextOffset))
+  const least = Math.max(end, checkpoint?.logStartOffset ?? 0)
+  const logEndOffset = lost.reduce((greatest, { nextOffset }) => Math.max(greatest, nextOffset), least)
   const start = Math.max(checkpoint?.logStartOffset ?? 0, runs[0]?.file.baseOffset ?? logEndOffset)
   return {
     runs,
@@ -68,7 +70,7 @@ export async function salvagePartition(
     logStartOffset: Math.min(start, logEndOffset),
     contentEndOffset,
     logEndOffset,
-    leaderEpoch: Math.max(checkpoint?.leaderEpoch ?? -1, ...runs.map(({ leaderEpoch }) => leaderEpoch)) + 1,
+    leaderEpoch: runs.reduce((epoch, run) => Math.max(epoch, run.leaderEpoch), checkpoint?.leaderEpoch ?? -1) + 1,
     sparse: sparse || hasGap(runs),
     cleanedOffset: checkpoint?.cleanedOffset ?? 0,
   }
@@ -150,7 +152,7 @@ function earliestEnd({ segments, epochs }: PartitionCheckpoint, from: number): n
   if (next < 0) return 0
   const [start, end] = [segments[next][0], segments[next + 1]?.[0] ?? Infinity]
   const begun = epochs.filter(({ startOffset }) => startOffset >= start && startOffset < end)
-  return Math.min(...begun.map(({ skippedFrom = 0 }) => skippedFrom))
+  return begun.reduce((least, { skippedFrom = 0 }) => Math.min(least, skippedFrom), Infinity)
 }
 
 async function sizeOf(storage: Storage, path: string): Promise<number> {
@@ -170,11 +172,13 @@ async function listLosses(
   { runs, faults }: { runs: BatchRun[]; faults: SalvageFault[] },
 ): Promise<LostRange[]> {
   const lost: LostRange[] = []
+  const [runsOf, faultsOf] = [byFile(runs), byFile(faults)]
   for (const file of files) {
-    const own = runs.filter((run) => run.file === file)
-    let [position, expected] = [0, file.baseOffset]
+    const [own, wrong] = [runsOf.get(file) ?? [], faultsOf.get(file) ?? []]
+    let [position, expected, at] = [0, file.baseOffset, 0]
     const leaveOut = (to: number, nextOffset: number) => {
-      const fault = faults.find((one) => one.file === file && one.position >= position && one.position < to)?.fault
+      while (at < wrong.length && wrong[at].position < position) at++
+      const fault = at < wrong.length && wrong[at].position < to ? wrong[at].fault : null
       const reason = fault ?? (to === position ? 'offsets are missing' : 'offset')
       const range = { offset: expected, nextOffset: Math.max(expected, nextOffset) }
       lost.push({ path: file.path, position, reason, ...range, bytes: to - position })
@@ -195,6 +199,17 @@ async function listLosses(
     }
   }
   return lost
+}
+
+/** What belongs to each file, in its order. */
+function byFile<T extends { file: SalvageFile }>(items: readonly T[]): Map<SalvageFile, T[]> {
+  const found = new Map<SalvageFile, T[]>()
+  for (const item of items) {
+    const own = found.get(item.file)
+    if (own === undefined) found.set(item.file, [item])
+    else own.push(item)
+  }
+  return found
 }
 
 /** Whether a file holds nothing but zeros from a place on: it may have grown before its data came. */
@@ -222,9 +237,7 @@ export async function writePartition(
 ): Promise<PartitionCheckpoint> {
   const { runs, logEndOffset, leaderEpoch } = saved
   const segments: [number, number][] = []
-  const bases = [...new Set(runs.map(({ file }) => file))]
-  for (const file of bases) {
-    const own = runs.filter((run) => run.file === file)
+  for (const [file, own] of byFile(runs)) {
     const end = own[own.length - 1].lastOffset + 1
     const segment = await NewSegment.create(storage, directory, file.baseOffset, indexIntervalBytes)
     let source: StorageFile | null = null
@@ -237,6 +250,7 @@ export async function writePartition(
           sizeBytes,
           () => {},
         )
+      checkCopied(file, segment.sizeBytes, own)
       await segment.finish(end)
     } catch (error) {
       await segment.abandon()
@@ -265,6 +279,16 @@ export async function writePartition(
     sparse: saved.sparse,
     ...(saved.cleanedOffset > 0 && { cleanedOffset: saved.cleanedOffset }),
   }
+}
+
+/** What was found is there no more where somebody has written to the log, or taken files away. */
+function checkCopied({ path }: SalvageFile, sizeBytes: number, runs: readonly BatchRun[]): void {
+  const found = runs.reduce((sum, run) => sum + run.sizeBytes, 0)
+  if (sizeBytes === found) return
+  const message =
+    `'${path}' gave ${sizeBytes} bytes of the ${found} that were found in it before: ` +
+    'repair again when nothing writes to it'
+  throw new VarveError('CORRUPT_MESSAGE', message, { details: { path } })
 }
 
 function epochsOf(runs: readonly BatchRun[]): EpochStart[] {

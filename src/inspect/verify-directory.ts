@@ -6,6 +6,7 @@ import { LOCK_FILE } from '../storage/directory-lock.ts'
 import { KAFKA_OFFSET_FILES, KAFKA_ROOT_FILES } from './kafka-files.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
 import type { Damage } from '../storage/recovery.ts'
+import { parseSegmentName } from '../storage/segment-name.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { VerifyWarning } from './verify-plan.ts'
 import { deletedTopicId, parseDirectoryName, SAVED_DIRECTORY } from '../engine/layout.ts'
@@ -211,9 +212,12 @@ class DirectoryCheck {
       found.warnings.push({ path, reason })
     }
     // retention was faster, and what it has deleted belongs to the log no more
-    const start = now?.logStartOffset ?? 0
-    if (start > (before?.logStartOffset ?? 0))
-      found.damage = found.damage.filter(({ nextOffset }) => nextOffset > start)
+    if (now === null || now.logStartOffset <= (before?.logStartOffset ?? 0)) return
+    found.damage = found.damage.filter(({ path, offset, nextOffset }) => {
+      const file = parseSegmentName(path.slice(path.lastIndexOf('/') + 1))
+      const isGone = file !== null && file.baseOffset < now.segments[0][0]
+      return !isGone && (nextOffset === offset || nextOffset > now.logStartOffset)
+    })
   }
 
   private checkpointOf(name: string): PartitionCheckpoint | null {

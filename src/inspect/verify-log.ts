@@ -168,7 +168,9 @@ class LogCheck {
     const { endOffset } = plan
     const falls = endOffset !== null && this.expected < endOffset
     const isShort = size < plan.leastBytes
-    const isGap = falls && !this.allowsGaps && !this.epochs.some((epoch) => epoch.startOffset === endOffset)
+    const isSkipped = ({ startOffset, skippedFrom = 0 }: EpochStart) =>
+      startOffset === endOffset && skippedFrom <= this.expected
+    const isGap = falls && !this.allowsGaps && !this.epochs.some(isSkipped)
     const nextOffset = Math.max(this.expected, endOffset ?? 0)
     if (readsToEnd && isShort) this.damage(end, 'file is too short', this.expected, nextOffset)
     else if (readsToEnd && isGap && this.gap === null)
@@ -279,7 +281,7 @@ class LogCheck {
     const isMissing =
       next === null
         ? gap.offset < this.request.checkpoint!.durableOffset
-        : !this.startsEpoch(next) && next.leaderEpoch <= this.lastEpoch
+        : !this.startsEpoch(next, gap.offset) && next.leaderEpoch <= this.lastEpoch
     if (isMissing) this.found.damage.push(gap)
   }
 
@@ -287,9 +289,13 @@ class LogCheck {
     return this.epochs.at(-1)?.epoch ?? -1
   }
 
-  private startsEpoch({ baseOffset, leaderEpoch }: BatchHeader): boolean {
+  /** Whether a batch begins an epoch before which the offsets from `end` on were skipped. */
+  private startsEpoch({ baseOffset, leaderEpoch }: BatchHeader, end = this.expected): boolean {
     if (baseOffset < this.expected) return false
-    return this.epochs.some(({ epoch, startOffset }) => startOffset === baseOffset && epoch === leaderEpoch)
+    return this.epochs.some(
+      ({ epoch, startOffset, skippedFrom = 0 }) =>
+        startOffset === baseOffset && epoch === leaderEpoch && skippedFrom <= end,
+    )
   }
 
   private checkEpoch({ baseOffset, lastOffset, leaderEpoch }: BatchHeader, position: number): void {

@@ -111,8 +111,9 @@ export async function findNextBatch(
 
 /**
  * Looks for where reading can go on after the batch at `start`, which is damaged: at the end that its own length claims,
- * if a valid batch is there that goes on where it ends, or else at the next one that can be found. So a batch that stands
- * inside a damaged record's value is not taken for one of the log as long as the length is right.
+ * where a valid batch begins there or the file ends, or else at the next one that can be found. Before such an end only
+ * batches count that lead up to it without a gap, as they do where a length that is wrong has passed over them: one that
+ * stands inside a damaged record's value does not, for something of that record always follows.
  */
 export async function findBatchAfterDamage(
   file: StorageFile,
@@ -120,21 +121,53 @@ export async function findBatchAfterDamage(
   end: number,
   minOffset: number,
 ): Promise<{ position: number; header: BatchHeader } | null> {
-  const head = await readBatch(file, start, BATCH_HEADER_BYTES)
-  if (findHeaderFault(head, 0, head.length) === null) {
-    const claimed = start + batchSizeAt(head, 0)
-    const next = await readBatch(file, claimed, BATCH_HEADER_BYTES)
-    if (findHeaderFault(next, 0, next.length) === null) {
-      const header = readBatchHeader(next, 0)
-      // by a length that is wrong it may be one further on
-      const isNext = header.baseOffset === readBatchHeader(head, 0).lastOffset + 1 && header.baseOffset >= minOffset
-      if (isNext && claimed + header.sizeBytes <= end && header.sizeBytes <= MAX_BATCH_BYTES) {
-        const whole = await readBatch(file, claimed, header.sizeBytes)
-        if (findBatchFault(whole, 0, whole.length) === null) return { position: claimed, header }
-      }
+  for (let position = start; ;) {
+    const claimed = position + (await claimedSize(file, position))
+    const follower = claimed < end ? await wholeBatchAt(file, claimed, end) : null
+    if (claimed !== end && follower === null) return findNextBatch(file, position + 1, end, minOffset)
+    for (let from = position + 1; ;) {
+      const found = await findNextBatch(file, from, claimed, minOffset)
+      if (found === null) break
+      from = await endOfRow(file, found, claimed)
+      if (from === claimed) return found
     }
+    if (follower === null) return null
+    if (follower.baseOffset >= minOffset) return { position: claimed, header: follower }
+    position = claimed
   }
-  return findNextBatch(file, start + 1, end, minOffset)
+}
+
+/** How many bytes the batch at a position says that it has; 0 where it cannot be so many. */
+async function claimedSize(file: StorageFile, position: number): Promise<number> {
+  const head = await readBatch(file, position, OFFSET_AND_SIZE_BYTES)
+  const size = head.length < OFFSET_AND_SIZE_BYTES ? 0 : batchSizeAt(head, 0)
+  return size < BATCH_HEADER_BYTES || size > MAX_BATCH_BYTES ? 0 : size
+}
+
+/** The header of the batch at a position, if a whole valid one is there. */
+async function wholeBatchAt(file: StorageFile, position: number, end: number): Promise<BatchHeader | null> {
+  const head = await readBatch(file, position, BATCH_HEADER_BYTES)
+  if (findHeaderFault(head, 0, head.length) !== null) return null
+  const header = readBatchHeader(head, 0)
+  if (position + header.sizeBytes > end || header.sizeBytes > MAX_BATCH_BYTES) return null
+  const whole = await readBatch(file, position, header.sizeBytes)
+  return findBatchFault(whole, 0, whole.length) === null ? header : null
+}
+
+/** Where the batches end that follow one another from `first` on, at `end` at the latest. */
+async function endOfRow(
+  file: StorageFile,
+  first: { position: number; header: BatchHeader },
+  end: number,
+): Promise<number> {
+  for (let position = first.position + first.header.sizeBytes; position < end;) {
+    const head = await readBatch(file, position, BATCH_HEADER_BYTES)
+    if (findHeaderFault(head, 0, head.length) !== null) return position
+    const next = position + batchSizeAt(head, 0)
+    if (next > end) return position
+    position = next
+  }
+  return end
 }
 
 async function readBatch(file: StorageFile, position: number, sizeBytes: number): Promise<Buffer> {

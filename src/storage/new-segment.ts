@@ -1,6 +1,8 @@
 import { SegmentIndexes } from './segment-indexes.ts'
-import { segmentFileName, type SegmentSuffix } from './segment-name.ts'
+import { segmentFileName } from './segment-name.ts'
 import { readFully, writeFully, type Storage, type StorageFile } from './storage.ts'
+
+type IndexSuffix = '.index' | '.timeindex'
 
 const CHUNK_BYTES = 1024 * 1024
 /** More of what is written and not synced would hold up the writes of everybody. */
@@ -66,9 +68,10 @@ export class NewSegment {
   /**
    * Makes the segment durable, with indexes that are built from what was written; the caller syncs the directory.
    *
-   * @param endOffset its batches end before it
+   * @param endOffset  its batches end before it
+   * @param readIndex  reads the indexes of what it is a copy of: where that is damaged they know more than can be built
    */
-  async finish(endOffset: number): Promise<void> {
+  async finish(endOffset: number, readIndex?: (suffix: IndexSuffix) => Promise<Uint8Array>): Promise<void> {
     const { log, sizeBytes, baseOffset, indexIntervalBytes } = this
     const indexes = new SegmentIndexes(baseOffset, () => indexIntervalBytes)
     try {
@@ -78,8 +81,10 @@ export class NewSegment {
       await log.close()
     }
     indexes.complete()
-    await this.writeIndex('.index', indexes.offsets.entries.unwritten())
-    await this.writeIndex('.timeindex', indexes.times.entries.unwritten())
+    const { isDamaged, offsets, times } = indexes
+    const isCopied = isDamaged && readIndex !== undefined
+    await this.writeIndex('.index', isCopied ? await readIndex('.index') : offsets.entries.unwritten())
+    await this.writeIndex('.timeindex', isCopied ? await readIndex('.timeindex') : times.entries.unwritten())
   }
 
   /** Closes the file, after a failure. */
@@ -87,7 +92,7 @@ export class NewSegment {
     await this.log.close().catch(() => {})
   }
 
-  private async writeIndex(suffix: SegmentSuffix, content: Uint8Array): Promise<void> {
+  private async writeIndex(suffix: IndexSuffix, content: Uint8Array): Promise<void> {
     const file = await this.storage.openFile(`${this.directory}/${segmentFileName(this.baseOffset, suffix)}`, 'create')
     try {
       writeFully(file, content, 0)

@@ -156,31 +156,61 @@ function mayStandIn(
 
 /** Whether one of some ascending numbers is in [from, to]. */
 function hasBetween(edges: readonly number[], from: number, to: number): boolean {
-  let [low, high] = [0, edges.length]
+  const index = indexFrom(edges, from)
+  return index < edges.length && edges[index] <= to
+}
+
+/** Where the first one of some ascending numbers stands that is not below `from`. */
+function indexFrom(numbers: readonly number[], from: number): number {
+  let [low, high] = [0, numbers.length]
   while (low < high) {
     const middle = (low + high) >> 1
-    if (edges[middle] < from) low = middle + 1
+    if (numbers[middle] < from) low = middle + 1
     else high = middle
   }
-  return low < edges.length && edges[low] <= to
+  return low
+}
+
+/** The offsets of some runs, to be asked for many stretches. */
+class Places {
+  private readonly starts: number[]
+  /** The least last offset of the runs from each start on; one more, of none. */
+  private readonly ends: number[]
+
+  constructor(runs: readonly BatchRun[]) {
+    const sorted = [...runs].sort((a, b) => a.baseOffset - b.baseOffset)
+    this.starts = sorted.map(({ baseOffset }) => baseOffset)
+    this.ends = Array<number>(runs.length + 1).fill(Infinity)
+    for (let i = runs.length - 1; i >= 0; i--) this.ends[i] = Math.min(this.ends[i + 1], sorted[i].lastOffset)
+  }
+
+  /** Whether one of them lies wholly in [from, to). */
+  hasWithin(from: number, to: number): boolean {
+    return this.ends[indexFrom(this.starts, from)] < to
+  }
 }
 
 /** The runs that follow one another by offset and epoch and make up the most; of those that make up the same, the first. */
 function bestChain(runs: readonly BatchRun[], known: SalvageKnowledge): BatchRun[] {
+  const places = new Places(runs)
   const scores: number[] = []
+  /** The best score up to each run. */
+  const highest: number[] = []
   const before: number[] = []
   let best = -1
   for (const [i, run] of runs.entries()) {
-    let [score, from] = [entry(null, run, runs, known), -1]
-    for (let j = i - 1; j >= Math.max(0, i - LOOK_BACK); j--) {
+    let [score, from] = [entry(null, run, places, known), -1]
+    // none before one that could not reach the score, with the best that an entry gives, can do so either
+    for (let j = i - 1; j >= Math.max(0, i - LOOK_BACK) && highest[j] + WEIGHT.fit >= score; j--) {
       const other = runs[j]
       if (other.lastOffset >= run.baseOffset || other.leaderEpoch > run.leaderEpoch) continue
-      const linked = scores[j] + entry(other, run, runs, known)
+      const linked = scores[j] + entry(other, run, places, known)
       if (linked >= score) [score, from] = [linked, j]
     }
     scores.push(score + run.batches * WEIGHT.batch + exit(run, known))
     before.push(from)
     if (best < 0 || scores[i] > scores[best]) best = i
+    highest.push(scores[best])
   }
   const chain: BatchRun[] = []
   if (best >= 0 && scores[best] <= 0) return chain
@@ -189,7 +219,7 @@ function bestChain(runs: readonly BatchRun[], known: SalvageKnowledge): BatchRun
 }
 
 /** How well a run follows another one, or none. */
-function entry(before: BatchRun | null, run: BatchRun, runs: readonly BatchRun[], known: SalvageKnowledge): number {
+function entry(before: BatchRun | null, run: BatchRun, places: Places, known: SalvageKnowledge): number {
   const { file, position, baseOffset, leaderEpoch } = run
   const isNext = before !== null && before.file === file
   const expected = isNext ? before.lastOffset + 1 : file.baseOffset
@@ -197,8 +227,7 @@ function entry(before: BatchRun | null, run: BatchRun, runs: readonly BatchRun[]
   if (baseOffset === expected) return touches ? WEIGHT.fit : WEIGHT.crowded
   const epoch = before?.leaderEpoch ?? leaderEpoch
   if (!touches || mayFollowGap(known, baseOffset, expected, leaderEpoch > epoch)) return 0
-  const isElsewhere = runs.some((one) => one.baseOffset >= expected && one.lastOffset < baseOffset)
-  return isElsewhere ? WEIGHT.moved : WEIGHT.gap
+  return places.hasWithin(expected, baseOffset) ? WEIGHT.moved : WEIGHT.gap
 }
 
 /** The last batch of a file that has its size ends where the next one begins. */

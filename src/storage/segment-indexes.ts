@@ -1,5 +1,5 @@
 import { findBatchFault } from '../codec/record-batch.ts'
-import { findNextBatch, scanBatches } from './batch-scanner.ts'
+import { findBatchAfterDamage, scanBatches } from './batch-scanner.ts'
 import { endsTruly, HeaderSieve, isRefuted, namesBatch } from './index-trust.ts'
 import { OffsetIndex } from './offset-index.ts'
 import type { StorageFile } from './storage.ts'
@@ -23,8 +23,9 @@ export class SegmentIndexes {
   private greatest = -Infinity
   /** What earlier indexes said of the greatest timestamp, where the log is damaged. */
   private believed: TimestampOffset | null = null
-  /** False where they were built from a log in which batches are missing or damaged: what those held is in no entry. */
-  isSound = true
+  /** They were built from a log that is damaged: what the damaged batches held is in no entry. */
+  isDamaged = false
+  private isSparse = false
 
   /** @param intervalBytes one entry per so many bytes of log */
   constructor(
@@ -34,6 +35,11 @@ export class SegmentIndexes {
   ) {
     this.offsets = new OffsetIndex(baseOffset, content.offsets)
     this.times = new TimeIndex(baseOffset, content.times)
+  }
+
+  /** False where batches were missing or damaged when they were built. */
+  get isSound(): boolean {
+    return !this.isDamaged && !this.isSparse
   }
 
   /** The greatest timestamp so far, or -Infinity. */
@@ -160,7 +166,7 @@ export class SegmentIndexes {
   ): Promise<void> {
     let isKnown = start > 0
     const sieve = new HeaderSieve(this.baseOffset, (header, position, offset, isCertain) => {
-      this.isSound &&= isCertain
+      this.isDamaged ||= !isCertain
       if (isCertain) this.add(offset, header.maxTimestamp, position, header.sizeBytes)
       else {
         this.remember(header.maxTimestamp, offset)
@@ -171,7 +177,7 @@ export class SegmentIndexes {
       const size = sizeBytes()
       const end = await scanBatches(log, position, size, 'header', ({ header, position, bytes, at, length }) => {
         // a header may tell a wrong time, and a look-up by time would pass over its batch
-        this.isSound &&= findBatchFault(bytes, at, length) === null
+        this.isDamaged ||= findBatchFault(bytes, at, length) !== null
         if (isKnown) {
           isKnown = false
           this.bytesSinceEntry = header.sizeBytes
@@ -179,11 +185,11 @@ export class SegmentIndexes {
           sieve.begin(header)
         } else sieve.push(header, position)
       })
-      const next = end.fault === null ? null : await findNextBatch(log, end.position + 1, size, this.baseOffset)
+      const next = end.fault === null ? null : await findBatchAfterDamage(log, end.position, size, this.baseOffset)
       position = next?.position ?? size
-      this.isSound &&= end.fault === null
+      this.isDamaged ||= end.fault !== null
     }
     sieve.end(endOffset)
-    this.isSound &&= !sieve.isSparse
+    this.isSparse ||= sieve.isSparse
   }
 }

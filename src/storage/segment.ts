@@ -149,9 +149,8 @@ export class Segment {
 
   /** Where to start looking for `offset`, by the index; the next entry, or null; and where its batch ends at the latest. */
   async lookup(offset: number): Promise<LookedUp> {
-    if (offset <= this.baseOffset) {
+    if (offset <= this.baseOffset)
       return { offset: this.baseOffset, position: 0, following: null, endPosition: Infinity }
-    }
     return this.useIndexes(async ({ indexes: { offsets } }) => {
       const [following, endPosition] = [offsets.following(offset), offsets.endPosition(offset)]
       return { ...offsets.lookup(offset), following, endPosition }
@@ -219,6 +218,7 @@ export class Segment {
     // a checkpoint in the background may be at it
     const writing = this.indexWriting.then(() =>
       this.useIndexes(async ({ indexes }) => {
+        if (indexes.isDamaged) return // the files know of what was there
         await this.writeIndex('.index', indexes.offsets.entries, options.sync)
         await this.writeIndex('.timeindex', indexes.times.entries, options.sync)
       }),
@@ -389,7 +389,8 @@ export class Segment {
     return indexes
   }
 
-  private readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
+  /** An index as its file has it; empty where there is none. */
+  readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
     const content = this.byEitherName(suffix, (path) => this.context.storage.readFile(path))
     return unlessMissing(content, () => Buffer.alloc(0))
   }

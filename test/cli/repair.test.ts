@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { expect, test } from 'vitest'
+import { Varve } from '../../src/index.ts'
 import { EARTHQUAKES, runCli, temporaryDirectory, varve } from '../helpers/run-cli.ts'
 
 const SEGMENT = `${'0'.repeat(20)}.log`
@@ -62,6 +63,19 @@ test('a log without catalog and checkpoints comes back, with its topics named', 
   expect(await varve(['read', 'q', '--max', '1', '--json', '-d', target])).toContain('"offset":0')
 })
 
+test('a damaged catalog is told, and exit code 1', async () => {
+  const directory = await damaged()
+  await varve(['topic', 'alter', 'q', '-c', 'retentionMs=-1', '-d', directory])
+  const path = `${directory}/__varve_catalog-0/${SEGMENT}`
+  const bytes = readFileSync(path)
+  bytes[bytes.length - 5] ^= 1
+  writeFileSync(path, bytes)
+  const { code, stderr } = await runCli(['repair', directory, '--dry-run'])
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/note: '.*__varve_catalog-0.*' is damaged at byte \d+: checksum/)
+  expect(stderr).toContain('note: configurations of topics may be older (q): retentionMs and retentionBytes are -1')
+})
+
 test('where it cannot go, or nothing is, nothing is done', async () => {
   const directory = await damaged()
   const codes = [
@@ -88,4 +102,25 @@ test('a directory that holds something already is not written to, and may be emp
   const report = JSON.parse(stdout)
   expect([code, report.ok, report.output]).toEqual([1, false, target])
   expect(report.partitions.map(({ lost }: { lost: unknown[] }) => lost.length)).toEqual([0, 1])
+})
+
+test('two directories are one too many', async () => {
+  const message = "varve: two directories are named, 'a' and, with -d, 'b': name one\n"
+  expect(await runCli(['repair', 'a', '-d', 'b', '--dry-run'])).toEqual({ code: 2, stdout: '', stderr: message })
+  const one = await runCli(['repair', 'a', '--dry-run'], { env: { VARVE_DIRECTORY: 'b' } })
+  expect(one).toMatchObject({ code: 3, stderr: "varve: there is no directory 'a'\n" })
+})
+
+test('a log that a program writes is not repaired: it is said who holds it', async () => {
+  const directory = temporaryDirectory()
+  const target = `${directory}-repaired`
+  const log = await Varve.open({ directory })
+  try {
+    const { code, stderr } = await runCli(['repair', directory, '--output', target])
+    expect([code, existsSync(target)]).toEqual([1, false])
+    expect(stderr).toContain(`process ${process.pid}`)
+    expect((await runCli(['repair', directory, '--dry-run'])).code).toBe(0)
+  } finally {
+    await log.close()
+  }
 })

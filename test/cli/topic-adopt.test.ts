@@ -38,3 +38,23 @@ test('a partition that is missing ends with 3 and its name; a directory that is 
   const nowhere = await runCli(['topic', 'adopt', 'u', '-d', `${directory}/nowhere`])
   expect(nowhere).toEqual({ code: 3, stdout: '', stderr: `varve: there is no directory '${directory}/nowhere'\n` })
 })
+
+test('__consumer_offsets brings back what groups have committed, before their topics or after', async () => {
+  const directory = await orphans()
+  await varve(['topic', 'adopt', 't', '-c', 'valueCodec=json', '-d', directory])
+  const none = await runCli(['topic', 'adopt', '__consumer_offsets', '-d', directory])
+  expect(none).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('holds no partition of it that belongs to no'),
+  })
+  await varve(['group', 'reset', 'billing', '-t', 't', '--to-latest', '--execute', '-d', directory])
+  const lag = ['group', 'describe', 'billing', '-d', directory]
+  const before = await varve(lag)
+  rmSync(`${directory}/__varve_catalog-0`, { recursive: true })
+  const said = await varve(['topic', 'adopt', '__consumer_offsets', '-d', directory])
+  expect(said).toMatch(/^adopted topic '__consumer_offsets': 1 partition, \d+ records?, \d+ B\n$/)
+  await varve(['topic', 'adopt', 't', '-c', 'valueCodec=json', '-d', directory])
+  expect(await varve(lag)).toBe(before)
+  const refused = await runCli(['topic', 'adopt', '__consumer_offsets', '-c', 'valueCodec=json', '-d', directory])
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("takes no 'valueCodec'") })
+})

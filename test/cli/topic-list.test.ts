@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Varve } from '../../src/client/varve.ts'
 import { runCli, runInTerminal, temporaryDirectory, varve } from '../helpers/run-cli.ts'
@@ -46,6 +46,31 @@ test('directories that belong to no topic are pointed out, with the command that
   )
   const { unknownDirectories } = JSON.parse(await varve(['topic', 'list', '--json', '-d', directory]))
   expect(unknownDirectories).toMatchObject([{ topic: 'lost', partition: 0, path: `${directory}/lost-0` }])
+})
+
+test('a log whose catalog is gone is no place for a new one: it says what saves it, and changes nothing', async () => {
+  const directory = temporaryDirectory()
+  await varve(['append', 't', '--create', '-d', directory], { input: 'x' })
+  rmSync(`${directory}/__varve_catalog-0`, { recursive: true })
+  const message =
+    `the log in '${directory}' has lost its catalog of topics: restore '${directory}/__varve_catalog-0' from a copy, ` +
+    `save the log with \`varve repair -d ${directory} --output <new directory>\`, or take it over with ` +
+    `\`varve topic adopt <topic> -d ${directory}\`, for each topic and for __consumer_offsets`
+  for (const words of [
+    ['topic', 'list'],
+    ['read', 't'],
+    ['append', 't'],
+    ['group', 'list'],
+    ['backup', `${directory}-b`],
+  ])
+    expect(await runCli([...words, '-d', directory])).toEqual({ code: 1, stdout: '', stderr: `varve: ${message}\n` })
+  const json = await runCli(['topic', 'list', '-d', directory, '--json'])
+  expect(JSON.parse(json.stdout)).toMatchObject({ error: { code: 'NO_CATALOG', message } })
+  // checkpoints that cannot be read tell of a log, too
+  for (const name of ['checkpoint-a', 'checkpoint-b']) writeFileSync(`${directory}/${name}`, 'x')
+  expect(await runCli(['topic', 'list', '-d', directory])).toMatchObject({ code: 1, stderr: `varve: ${message}\n` })
+  await varve(['topic', 'adopt', 't', '-d', directory])
+  expect(await varve(['topic', 'list', '-d', directory])).toMatch(/^t\t1\t1\t/)
 })
 
 // reason: `script`, which makes the terminal, takes other options elsewhere

@@ -93,3 +93,10 @@ test.skipIf(process.platform !== 'linux')('a terminal gets the partitions as wel
   expect(stdout).toMatch(/\r\nq +1 +0 +[\d,]+ +[\d,]+ +\d+ +1 +\d+ kB\r\n/)
   expect(stdout).toMatch(/is sound: [^\n]*\n$/)
 })
+
+test('two directories are one too many', async () => {
+  const message = "varve: two directories are named, 'a' and, with -d, 'b': name one\n"
+  expect(await runCli(['verify', 'a', '-d', 'b'])).toEqual({ code: 2, stdout: '', stderr: message })
+  const one = await runCli(['verify', 'a'], { env: { VARVE_DIRECTORY: 'b' } })
+  expect(one).toMatchObject({ code: 3, stderr: "varve: there is no directory 'a'\n" })
+})

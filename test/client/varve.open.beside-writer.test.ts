@@ -75,6 +75,11 @@ test('a verification that retention outruns again and again finds no damage', as
   expect(damage).toEqual([])
   expect(partitions.map(({ topic }) => topic)).toContain('t')
   expect(rolls).toBeGreaterThanOrEqual(3)
+  // but what stays is judged
+  const metadata = `${DIRECTORY}/t-0/partition.metadata`
+  await disk.removeFile(metadata)
+  const { damage: left } = await verifyDirectory(DIRECTORY, { storage: slow })
+  expect(left).toMatchObject([{ path: metadata, reason: 'file is missing' }])
   await log.close()
 })
 

@@ -195,11 +195,10 @@ describe(`a repair (VARVE_SEED=${random.seed})`, () => {
           const same = again.partitions.find(
             ({ topic, partition }) => topic === one.topic && partition === one.partition,
           )
-          expect({ ...same, logEndOffset: 0 }, what).toMatchObject({
-            batches: one.batches,
-            records: one.records,
-            lost: [],
-          })
+          const { logStartOffset, batches, records } = one
+          expect(same, what).toMatchObject({ logStartOffset, lost: [] })
+          // the first one may have found a segment before the log's start that was to be deleted
+          if (logStartOffset === 0) expect(same, what).toMatchObject({ batches, records })
         }
       }
     }

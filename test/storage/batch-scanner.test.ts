@@ -336,6 +336,25 @@ describe('behind a damaged batch', () => {
     expect(found).toMatchObject({ position: outer.length, header: { baseOffset: 101 } })
   })
 
+  test('reading ends where its length ends the file, not at a batch that stands in its value', async () => {
+    const inner = rawBatch(Buffer.from('a copy of a batch'), { baseOffset: 500 })
+    for (const behind of [Buffer.alloc(1), Buffer.alloc(80), inner.subarray(0, 70)]) {
+      const outer = rawBatch(Buffer.concat([Buffer.alloc(30), inner, inner, behind]), { baseOffset: 100 })
+      outer[outer.length - 1] ^= 1
+      expect(await findBatchAfterDamage(new BytesFile(outer), 0, outer.length, 101)).toBeNull()
+    }
+  })
+
+  test('a length that leads to a batch further on hides none of those before it', async () => {
+    for (const last of [2, 3]) {
+      const { bytes, placed } = batchesOf([33, 10, 71])
+      const end = placed[last]?.position ?? bytes.length
+      bytes.writeInt32BE(end - 12, 8)
+      const found = await findBatchAfterDamage(new BytesFile(bytes), 0, bytes.length, 102)
+      expect(found).toMatchObject({ position: placed[1].position, header: { baseOffset: 102 } })
+    }
+  })
+
   test('it goes on at the next valid batch, where the length is damaged too', async () => {
     const { bytes, placed } = batchesOf([33, 10, 71])
     bytes.writeInt32BE(70, placed[0].position + 8)
