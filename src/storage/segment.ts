@@ -41,11 +41,9 @@ export class Segment {
   private removed = false
   private retired = false
   private exchanged = false
-  /** Settles, never rejects, when the last write of the index files has ended. */
-  private indexWriting: Promise<void> = Promise.resolve()
+  private indexWriting: Promise<void> = Promise.resolve() // never rejects
   private repairing: Promise<void> | null = null
-  /** Of a sealed segment, once it is known. */
-  private greatest: number | null = null
+  private greatest: number | null = null // of a sealed segment, once it is known
   /** maxTimestamp of the first batch: the age of a segment counts from it. Null while the segment is empty. */
   firstTimestamp: number | null = null
 
@@ -151,10 +149,11 @@ export class Segment {
   async lookup(offset: number): Promise<LookedUp> {
     if (offset <= this.baseOffset)
       return { offset: this.baseOffset, position: 0, following: null, endPosition: Infinity }
-    return this.useIndexes(async ({ indexes: { offsets } }) => {
-      const [following, endPosition] = [offsets.following(offset), offsets.endPosition(offset)]
-      return { ...offsets.lookup(offset), following, endPosition }
-    })
+    return this.useIndexes(async ({ indexes: { offsets } }) => ({
+      ...offsets.lookup(offset),
+      following: offsets.following(offset),
+      endPosition: offsets.endPosition(offset),
+    }))
   }
 
   /** The last entry of the time index before `timestamp`, or null: the first record at or after it comes behind. */
@@ -166,10 +165,10 @@ export class Segment {
   async greatestTimestamp(isSealed = true): Promise<number> {
     if (this.greatest !== null) return this.greatest
     return this.useIndexes(async (files) => {
-      const { log, indexes } = files
-      if (!isSealed) return indexes.greatestTimestamp
+      const { offsets, times } = files.indexes
+      if (!isSealed) return files.indexes.greatestTimestamp
       // on this hangs what retention deletes and what a look-up passes over
-      if (!(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) await this.rebuild(files)
+      if (!(await endsLatest(files.log, this.sizeBytes, offsets, times))) await this.rebuild(files)
       return (this.greatest = files.indexes.greatestTimestamp)
     })
   }
