@@ -1,3 +1,4 @@
+import { readBatchHeader } from '../codec/record-batch.ts'
 import type { Partition } from '../engine/partition.ts'
 import type { LogSlice } from '../storage/log-reader.ts'
 import { errorNumber } from './api.ts'
@@ -130,10 +131,11 @@ export class FetchRound {
       // the first batch of an answer is sent whatever its size, so that nobody is stuck
       if (room <= 0 && !(this.bytes === 0 && isFirst())) return
       try {
-        const slice = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous)
-        if (slice.length === 0 && slice.fault === null) return void (reading.nextOffset = slice.nextOffset)
-        if (slice.length > room && this.bytes > 0) return
-        if (slice.length === 0) throw await partition.log.corruption(slice, 0, reading.nextOffset, slice.fault!)
+        const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous)
+        if (read.length === 0 && read.fault === null) return void (reading.nextOffset = read.nextOffset)
+        if (read.length === 0) throw await partition.log.corruption(read, 0, reading.nextOffset, read.fault!)
+        const slice = atMost(read, room, this.bytes === 0)
+        if (slice === null) return
         fetched.pieces.push(slice.bytes.subarray(0, slice.length))
         this.bytes += slice.length
         reading.bytes += slice.length
@@ -156,4 +158,17 @@ export class FetchRound {
     const isMoved = highWatermark !== asked.highWatermark || logStartOffset !== asked.logStartOffset
     fetched.isNews = errorCode !== 0 || pieces.length > 0 || isMoved
   }
+}
+
+/** As many of the batches of a slice as there is room for, or null for none; the first one all the same where it must be. */
+function atMost(slice: LogSlice, room: number, takesFirst: boolean): LogSlice | null {
+  if (slice.length <= room) return slice
+  let [length, nextOffset] = [0, slice.nextOffset]
+  for (;;) {
+    const { sizeBytes, lastOffset } = readBatchHeader(slice.bytes, length)
+    if (length + sizeBytes > room && !(takesFirst && length === 0)) break
+    length += sizeBytes
+    nextOffset = lastOffset + 1
+  }
+  return length === 0 ? null : { ...slice, length, nextOffset, fault: null }
 }

@@ -104,7 +104,14 @@ export const fetch = defineApi({
   async handle(request, call) {
     const { broker, connection } = call
     const partitions = request.topics.flatMap(({ topic, topicId, partitions: asked }) =>
-      asked.map((one) => ({ ...one, topic, topicId })),
+      asked.map(({ partition, fetchOffset, currentLeaderEpoch, partitionMaxBytes }) => ({
+        topic,
+        topicId,
+        partition,
+        fetchOffset,
+        currentLeaderEpoch,
+        partitionMaxBytes,
+      })),
     )
     const forgotten = request.forgottenTopicsData.flatMap(({ topic, topicId, partitions: gone }) =>
       gone.map((partition) => ({ topic, topicId, partition })),
