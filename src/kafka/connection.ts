@@ -7,6 +7,8 @@ import { FrameReader } from './frames.ts'
 
 /** Answers that the other side has not taken: more is not made before they have gone out. */
 const UNSENT_BYTES_MAX = 4 * 1024 * 1024
+/** What has to move within the time for a request or an answer that is not through by then. */
+const PROGRESS_BYTES = 1024 * 1024
 
 /** One client's connection: takes its requests in order and answers them in order. */
 export class KafkaConnection {
@@ -37,7 +39,10 @@ export class KafkaConnection {
     })
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => this.receive(chunk))
-    socket.on('drain', () => this.goOn())
+    socket.on('drain', () => {
+      this.goOn()
+      this.watch()
+    })
     this.watch()
   }
 
@@ -66,17 +71,19 @@ export class KafkaConnection {
   }
 
   private receive(chunk: Buffer): void {
-    this.watch()
     if (this.isEnding) return
+    let isProgress = !this.frames.isWithin
     try {
       for (const frame of this.frames.push(chunk)) {
         this.broker.queued.add(frame.length)
         this.waiting.push(frame)
+        isProgress = true
       }
     } catch (error) {
       return this.breakOff(error)
     }
     this.goOn()
+    if (isProgress) this.watch()
   }
 
   /** Starts whatever may be started, and reads on or not. */
@@ -88,7 +95,6 @@ export class KafkaConnection {
       if (this.broker.queued.isFull) this.broker.queued.onRoom(() => this.goOn())
     } else if (!isFull && this.socket.isPaused()) this.socket.resume()
     if (this.isEnding && this.waiting.length === 0 && this.answers.length === 0) this.socket.end()
-    this.watch()
   }
 
   private mayStart(frame: Buffer): boolean {
@@ -119,6 +125,7 @@ export class KafkaConnection {
       this.answers.shift()
       this.broker.queued.remove(bytes)
       this.goOn()
+      this.watch()
     }
     this.isAnswering = false
   }
@@ -172,17 +179,27 @@ export class KafkaConnection {
     this.socket.destroy()
   }
 
-  /** Waits for what has to come next, and no longer. */
+  /** Bytes that have come and gone. */
+  private get movedBytes(): number {
+    const { bytesRead, bytesWritten, writableLength } = this.socket
+    return bytesRead + bytesWritten - writableLength
+  }
+
+  /** Waits for what has to come next, and no longer: a byte now and then is not enough. */
   private watch(): void {
     this.cancelTimer?.()
+    this.cancelTimer = null
+    if (this.socket.destroyed) return
     const { clock, limits } = this.broker
     const isStalled = this.socket.writableLength > 0 || (this.frames.isWithin && !this.socket.isPaused())
     // while it is being served it may be silent
     if (this.answers.length > 0 && !isStalled) return
     const ms = isStalled ? limits.stallMs : limits.idleMs
+    const before = this.movedBytes
     this.cancelTimer = clock.setTimer(ms, () => {
-      if (isStalled) this.breakOff(new Error(`it stood still for ${ms} ms within a request or an answer`))
-      else this.socket.destroy()
+      if (!isStalled) return void this.socket.destroy()
+      if (this.movedBytes - before >= PROGRESS_BYTES) return this.watch()
+      this.breakOff(new Error(`it took more than ${ms} ms for a request, or to take an answer`))
     })
   }
 }

@@ -1,8 +1,10 @@
 /** A server over TCP: who may speak, and what becomes of those who do not speak Kafka. */
-import { expect, test } from 'vitest'
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
 import { apiVersions } from '../../src/kafka/apis/api-versions.ts'
 import { serveKafka } from '../../src/kafka/server.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { KafkaSession } from '../helpers/kafka-session.ts'
 import { KafkaTestClient } from '../helpers/kafka-client.ts'
 import { openLog } from '../helpers/logs.ts'
 
@@ -17,4 +19,83 @@ test('a client is told which APIs there are, in every version of the question', 
       apiKeys: expect.arrayContaining([{ apiKey: 18, minVersion: 0, maxVersion: 4 }]),
     })
   }
+})
+
+/** Sends bytes on a connection of its own; resolves when the server has closed it. */
+async function attack(session: KafkaSession, bytes: Buffer | string): Promise<void> {
+  await using client = await KafkaTestClient.connect(session.server.bootstrapServers[0])
+  const closed = once(client.socket, 'close')
+  client.socket.write(bytes)
+  await closed
+}
+
+const frame = (...bytes: number[]) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), Buffer.from(bytes)])
+
+describe('costs its sender the connection, and the server one line', () => {
+  test.each<[what: string, bytes: Buffer | string, line: RegExp]>([
+    ['an HTTP request', 'GET / HTTP/1.1\r\n\r\n', /speaks HTTP/],
+    ['a TLS greeting', Buffer.from('16030100f8010000f4', 'hex'), /speaks TLS/],
+    ['a length of 2 GiB', Buffer.from('7fffffff00000000', 'hex'), /2147483647 bytes/],
+    ['a length below 0', Buffer.from('ffffffff00000000', 'hex'), /-1 bytes/],
+    ['a request without a header', frame(0, 3, 0, 1), /4 bytes/],
+    ['an API that there is none of', frame(3, 232, 0, 0, 0, 0, 0, 1, 255, 255), /no API 1000/],
+    ['a version that is not served', frame(0, 3, 0, 99, 0, 0, 0, 1, 255, 255), /Metadata version 99 is not served/],
+    ['a list of 2^31 - 1 topics', frame(0, 3, 0, 1, 0, 0, 0, 1, 255, 255, 127, 255, 255, 255), /cannot hold a list/],
+    ['a client name beyond the request', frame(0, 3, 0, 1, 0, 0, 0, 1, 127, 255), /cannot read a request/],
+    ['bytes behind a request', frame(0, 3, 0, 1, 0, 0, 0, 1, 255, 255, 255, 255, 255, 255, 9), /1 bytes follow/],
+  ])('%s', async (_what, bytes, line) => {
+    await using session = await KafkaSession.open()
+    await attack(session, bytes)
+    expect(session.warnings).toEqual([expect.stringMatching(line)])
+    expect(session.warnings[0]).toMatch(/^connection of 127\.0\.0\.1:\d+ closed: /)
+    // the others go on
+    expect((await session.client.send(apiVersions, 0)).errorCode).toBe(0)
+  })
+})
+
+test('a request that comes byte by byte, and an answer that nobody takes, end in their time', async () => {
+  await using session = await KafkaSession.open({ limits: { stallMs: 60 } })
+  await using slow = await KafkaTestClient.connect(session.server.bootstrapServers[0])
+  const closed = once(slow.socket, 'close')
+  const request = slow.encode(apiVersions, 0, {}, 1)
+  const sending = (async () => {
+    for (const byte of request) {
+      slow.socket.write(Buffer.from([byte]))
+      await new Promise((resolve) => setTimeout(resolve, 15))
+    }
+  })()
+  await closed
+  await sending
+  expect(session.warnings).toEqual([expect.stringMatching(/more than 60 ms/)])
+})
+
+test('a connection that says nothing is closed in its time, without a word', async () => {
+  await using session = await KafkaSession.open({ limits: { idleMs: 40 } })
+  await using quiet = await KafkaTestClient.connect(session.server.bootstrapServers[0])
+  await once(quiet.socket, 'close')
+  expect(session.warnings).toEqual([])
+})
+
+test('one connection too many is refused, and one that ends makes room', async () => {
+  await using session = await KafkaSession.open({ limits: { maxConnections: 2 } })
+  const [server] = session.server.bootstrapServers
+  const second = await KafkaTestClient.connect(server)
+  const third = await KafkaTestClient.connect(server)
+  await once(third.socket, 'close')
+  expect(session.warnings).toEqual([expect.stringMatching(/there are 2 already/)])
+  await second[Symbol.asyncDispose]()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await using fourth = await KafkaTestClient.connect(server)
+  expect((await fourth.send(apiVersions, 0)).errorCode).toBe(0)
+})
+
+test('requests that were sent at once are answered in their order', async () => {
+  await using session = await KafkaSession.open()
+  const { client } = session
+  const ids = Array.from({ length: 50 }, (_, i) => i + 100)
+  const answers = ids.map((id) => client.answerTo(id))
+  client.socket.write(Buffer.concat(ids.map((id) => client.encode(apiVersions, 0, {}, id))))
+  const order: number[] = []
+  await Promise.all(answers.map(async (answer) => order.push((await answer).readInt32BE(0))))
+  expect(order).toEqual(ids)
 })
