@@ -1,2 +1,3 @@
 export { serveKafka, type KafkaServer, type ServeOptions } from './server.ts'
+export { startKafka, type StartOptions } from './start.ts'
 export type { KafkaLimits } from './limits.ts'

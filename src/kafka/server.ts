@@ -43,6 +43,11 @@ const isObject: Check = (value) => (typeof value === 'object' && value !== null 
  * @throws the system's error where it cannot listen (EADDRINUSE, EACCES)
  */
 export async function serveKafka(log: Varve, options: ServeOptions = {}): Promise<KafkaServer> {
+  return listen(log, options, async () => {})
+}
+
+/** As {@link serveKafka}; `afterwards` is done when the server has closed. */
+export async function listen(log: Varve, options: ServeOptions, afterwards: () => Promise<void>): Promise<KafkaServer> {
   checkOptions('serveKafka', options, {
     host: nonEmptyString,
     port: integer(0, 65_535),
@@ -70,7 +75,7 @@ export async function serveKafka(log: Varve, options: ServeOptions = {}): Promis
     { clusterId, autoCreateTopics, defaultPartitions },
     warn,
   )
-  const server = new KafkaServer(log, broker)
+  const server = new KafkaServer(log, broker, afterwards)
   await server.listen(options)
   return server
 }
@@ -90,6 +95,7 @@ export class KafkaServer implements AsyncDisposable {
     /** The log that it serves. */
     readonly log: Varve,
     private readonly broker: Broker,
+    private readonly afterwards: () => Promise<void>,
   ) {}
 
   /** What clients connect to: `host:port` of each node. */
@@ -147,6 +153,7 @@ export class KafkaServer implements AsyncDisposable {
     await Promise.all([...this.connections].map((connection) => connection.drain()))
     cancel()
     await Promise.all(closed)
+    await this.afterwards()
   }
 }
 
