@@ -8,11 +8,10 @@ import { AppendRun, fieldsOfText, openSource, type LineSource } from './append-r
 import {
   directoryOption,
   directoryWords,
-  FLUSH_FORMS,
   formatFlush,
   integerArgument,
   jsonOption,
-  parseFlush,
+  parseFlushOption,
 } from './arguments.ts'
 import { CliFailure, ExitCode, usageError } from './exit.ts'
 import type { LineFormat } from './line-records.ts'
@@ -153,10 +152,4 @@ function parseHeader(text: string, previous: [string, HeaderValue][] = []): [str
   const at = text.indexOf('=')
   if (at <= 0) throw new InvalidArgumentError('It must be <name>=<value>.')
   return [...previous, [text.slice(0, at), text.slice(at + 1)]]
-}
-
-function parseFlushOption(text: string): Flush {
-  const flush = parseFlush(text)
-  if (flush === null) throw usageError(`--flush ${FLUSH_FORMS}, not '${text}'`)
-  return flush
 }

@@ -68,6 +68,13 @@ export function parseFlush(text: string): Flush | null {
   }
 }
 
+/** Reads the flush mode of an option. */
+export function parseFlushOption(text: string): Flush {
+  const flush = parseFlush(text)
+  if (flush === null) throw usageError(`--flush ${FLUSH_FORMS}, not '${text}'`)
+  return flush
+}
+
 /** The form that {@link parseFlush} reads. */
 export function formatFlush(flush: Flush): string {
   if (typeof flush === 'string') return flush

@@ -11,6 +11,7 @@ import { registerGroupReset } from './group-reset.ts'
 import { registerRead } from './read.ts'
 import { registerRepair } from './repair.ts'
 import { registerReplay } from './replay.ts'
+import { registerServe } from './serve.ts'
 import { registerTopicAdopt } from './topic-adopt.ts'
 import { registerTopicAlter } from './topic-alter.ts'
 import { registerTopicCreate } from './topic-create.ts'
@@ -85,6 +86,7 @@ export function createProgram(): Command {
   registerVerify(program)
   registerBackup(program)
   registerRepair(program)
+  registerServe(program)
   registerBench(program)
   return program
 }
