@@ -68,8 +68,7 @@ for (const kind of ['ext4', 'xfs']) {
       console.log(`power cuts on ${kind}: ${stdout.trim()}`)
       const { rounds, lost } = JSON.parse(stdout) as Counts
       expect(rounds).toBe(ROUNDS)
-      // a disk that keeps what nobody has synced proves nothing
-      // so the disk does lose what is not synced; whether a cut falls into a window is for chance to say
+      // a disk that keeps what nobody has synced proves nothing; whether a cut falls into a window is for chance to say
       expect(lost['os'], 'acknowledged records that were lost under os').toBeGreaterThan(0)
       expect(lost).toMatchObject({ each: 0, group: 0 })
     },
