@@ -32,6 +32,8 @@ export function oneOf(values: readonly string[]): Check {
 
 export const boolean: Check = (value) => (typeof value === 'boolean' ? null : 'must be true or false')
 
+export const functionCheck: Check = (value) => (typeof value === 'function' ? null : 'must be a function')
+
 export const nonEmptyString: Check = (value) =>
   typeof value === 'string' && value !== '' ? null : 'must be a string that is not empty'
 
@@ -53,6 +55,11 @@ export const groupId = storedText(32_767)
 /** A path that the system's calls take: theirs end at a NUL. */
 export const path: Check = (value) =>
   typeof value === 'string' && value.includes('\0') ? 'must be a path without NUL characters' : nonEmptyString(value)
+
+/** The path of a directory without the separators that it may end with; the root stays. */
+export function trimmedPath(directory: string): string {
+  return directory.replace(/(?<=.)[/\\]+$/, '')
+}
 
 export const abortSignal: Check = (value) => (value instanceof AbortSignal ? null : 'must be an AbortSignal')
 

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { partialOf } from '../engine/new-directory.ts'
 
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 } as const
 
@@ -41,6 +42,6 @@ export class Interruption implements Disposable {
 
 /** What an interrupted command leaves of a new directory, for its last words. */
 export function whatIsLeft(target: string): string {
-  const partial = `${target.replace(/(?<=.)[/\\]+$/, '')}.partial`
+  const partial = partialOf(target)
   return existsSync(partial) ? `'${partial}' is left, which the next one of this name takes away` : 'no copy is left'
 }

@@ -2,7 +2,7 @@ import type { CopiedPartition } from '../engine/backup.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
 import { storageError } from '../errors.ts'
-import { checkOptions, path as pathCheck, show, type Check } from '../options.ts'
+import { checkOptions, functionCheck, path as pathCheck, show } from '../options.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { verifyDirectory } from '../inspect/verify-directory.ts'
 
@@ -30,8 +30,6 @@ export interface BackupResult {
   damage: Damage[]
   ms: number
 }
-
-const functionCheck: Check = (value) => (typeof value === 'function' ? null : 'must be a function')
 
 /** See the public `Varve.backup`. */
 export async function backUp(engine: LogEngine, directory: string, options: BackupOptions): Promise<BackupResult> {

@@ -1,7 +1,7 @@
 import { resolveValueCodec } from '../codec/value-codec.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
 import { storageError, VarveError, wrapSystemError } from '../errors.ts'
-import { checkOptions } from '../options.ts'
+import { checkOptions, trimmedPath } from '../options.ts'
 import { CheckpointFiles, type LoadedCheckpoint, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { nodeStorage } from '../storage/node-storage.ts'
 import type { Damage } from '../storage/recovery.ts'
@@ -87,7 +87,7 @@ export class LogEngine {
   private static async openOnce(options: VarveOptions): Promise<LogEngine> {
     const { storage = nodeStorage(), clock = systemClock, random = systemRandom, readOnly = false } = options
     const started = clock.monotonicMs()
-    const directory = options.directory.replace(/(?<=.)[/\\]+$/, '')
+    const directory = trimmedPath(options.directory)
     let lock: DirectoryLock | null = null
     let engine: LogEngine | null = null
     const files = new CheckpointFiles(storage, directory)

@@ -1,5 +1,6 @@
 import { dirname, resolve, sep } from 'node:path'
 import { systemErrorCode, VarveError } from '../errors.ts'
+import { trimmedPath } from '../options.ts'
 import { CheckpointFiles, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { LOCK_FILE } from '../storage/directory-lock.ts'
 import {
@@ -11,7 +12,6 @@ import {
 } from '../storage/storage.ts'
 import { INCOMPLETE_FILE, syncParents } from './prepare-directory.ts'
 
-const PARTIAL = '.partial'
 /** An empty directory that takes the name first, where an empty one has it. */
 const PROBE = 'probe'
 /** Why nothing can take the name of some empty directories, by what the system says then. */
@@ -54,9 +54,9 @@ export class NewDirectory {
    */
   static async create(storage: Storage, directory: string, source: string): Promise<NewDirectory> {
     checkPlace(directory, source)
-    const target = trimmed(directory)
+    const target = trimmedPath(directory)
     const isThere = await refuseFull(storage, target)
-    const path = target + PARTIAL
+    const path = partialOf(directory)
     await storage.makeDirectory(path)
     const lock = await storage.lockDirectory(path)
     const created = new NewDirectory(storage, target, path, lock)
@@ -73,7 +73,7 @@ export class NewDirectory {
   /** Whether something can be written to a directory of this name. Throws what {@link create} throws, changes nothing. */
   static async check(storage: Storage, directory: string, source: string): Promise<void> {
     checkPlace(directory, source)
-    await refuseFull(storage, trimmed(directory))
+    await refuseFull(storage, trimmedPath(directory))
   }
 
   /** Writes what makes the directory a log that was closed in order, and makes all names in it durable. */
@@ -172,10 +172,15 @@ export class NewDirectory {
   }
 }
 
+/** Where a directory is until it is complete. */
+export function partialOf(directory: string): string {
+  return `${trimmedPath(directory)}.partial`
+}
+
 function checkPlace(directory: string, source: string): void {
   if (isWithin(directory, source))
     throw new RangeError(`'${directory}' is inside '${source}', which is to be copied: name a place outside`)
-  const path = trimmed(directory) + PARTIAL
+  const path = partialOf(directory)
   if (!isWithin(source, path)) return
   const advice = 'which would be cleared: name another place'
   throw new RangeError(`'${directory}' is written as '${path}' first, where '${source}' is, ${advice}`)
@@ -205,8 +210,4 @@ async function refuseFull(storage: Storage, directory: string): Promise<boolean>
 
 function notEmpty(path: string, message: string): VarveError {
   return new VarveError('DIRECTORY_NOT_EMPTY', message, { details: { path } })
-}
-
-function trimmed(directory: string): string {
-  return directory.replace(/(?<=.)[/\\]+$/, '')
 }

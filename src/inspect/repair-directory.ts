@@ -17,7 +17,7 @@ import { topicDefaults } from '../engine/topic-config.ts'
 import { partitionKey, partitionNumbers, type TopicRecord } from '../engine/topic.ts'
 import { systemClock, systemRandom, type Clock, type Random } from '../environment.ts'
 import { storageError, VarveError } from '../errors.ts'
-import { boolean, checkOptions, path as pathCheck, show, withMethods, type Check } from '../options.ts'
+import { boolean, checkOptions, functionCheck, path as pathCheck, show, trimmedPath, withMethods } from '../options.ts'
 import type { PartitionCheckpoint } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { NewSegment } from '../storage/new-segment.ts'
@@ -103,8 +103,6 @@ interface FoundDirectory {
 /** Partitions that may be missing before one that is there, where nothing tells how many a topic has. */
 const MAX_MISSING = 1000
 
-const functionCheck: Check = (value) => (typeof value === 'function' ? null : 'must be a function')
-
 /**
  * Saves what can be read of a damaged log into a new directory, which opens without damage; the damaged one is only read.
  *
@@ -130,7 +128,7 @@ export async function repairDirectory(directory: string, options: RepairOptions)
   if (fault !== null) throw new TypeError(`repairDirectory: directory ${fault}, not ${show(directory)}`)
   if (options.dryRun !== true && options.output === undefined)
     throw new TypeError('repairDirectory: output must say where what is saved goes, unless dryRun is true')
-  const path = directory.replace(/(?<=.)[/\\]+$/, '')
+  const path = trimmedPath(directory)
   try {
     return await new Repair(path, options).run()
   } catch (error) {

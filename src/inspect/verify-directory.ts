@@ -1,6 +1,6 @@
 import { systemClock } from '../environment.ts'
 import { storageError, systemErrorCode, VarveError } from '../errors.ts'
-import { checkOptions, withMethods, type Check } from '../options.ts'
+import { checkOptions, functionCheck, trimmedPath, withMethods } from '../options.ts'
 import { CHECKPOINT_FILES, type PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { LOCK_FILE } from '../storage/directory-lock.ts'
 import { KAFKA_OFFSET_FILES, KAFKA_ROOT_FILES } from './kafka-files.ts'
@@ -50,8 +50,6 @@ const ATTEMPTS = 3
 /** Kafka renames a partition's directory while it deletes or moves it. */
 const KAFKA_TRANSIENT = /-(delete|future|stray)$/
 
-const functionCheck: Check = (value) => (typeof value === 'function' ? null : 'must be a function')
-
 /**
  * Reads every byte of a log's directory and holds it against everything that vouches for it: checksums, offsets and
  * epochs without a gap, sizes and ends in the checkpoint, every index entry against the log, the topics' ids against the
@@ -72,7 +70,7 @@ export async function verifyDirectory(directory: string, options: VerifyOptions 
   })
   if (typeof directory !== 'string' || directory === '')
     throw new TypeError('verifyDirectory: directory must be a string')
-  const path = directory.replace(/(?<=.)[/\\]+$/, '')
+  const path = trimmedPath(directory)
   try {
     return await new DirectoryCheck(path, options).run()
   } catch (error) {
@@ -122,7 +120,7 @@ class DirectoryCheck {
     const name = directory.slice(Math.max(directory.lastIndexOf('/'), directory.lastIndexOf('\\')) + 1)
     const parent = directory.slice(0, directory.length - name.length) || '.'
     this.bytesTotal = await totalBytes(storage, directory)
-    this.root = await Root.read(storage, parent.replace(/(?<=.)[/\\]+$/, ''), () => {}).catch((error: unknown) => {
+    this.root = await Root.read(storage, trimmedPath(parent), () => {}).catch((error: unknown) => {
       if (['EACCES', 'EPERM', 'ENOENT'].includes(systemErrorCode(error) ?? '')) return Root.none(storage)
       throw error
     })

@@ -2,6 +2,7 @@ import type { BatchFault, BatchHeader } from '../codec/record-batch.ts'
 import { systemErrorCode } from '../errors.ts'
 import { findBatchAfterDamage, scanBatches, startsWithOldMessage, type ScannedBatch } from '../storage/batch-scanner.ts'
 import type { EpochStart, PartitionCheckpoint } from '../storage/checkpoint.ts'
+import { skipsTo } from '../storage/leader-epochs.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { segmentFileName } from '../storage/segment-name.ts'
 import { readFully, unlessMissing, type Storage, type StorageFile } from '../storage/storage.ts'
@@ -168,9 +169,7 @@ class LogCheck {
     const { endOffset } = plan
     const falls = endOffset !== null && this.expected < endOffset
     const isShort = size < plan.leastBytes
-    const isSkipped = ({ startOffset, skippedFrom = 0 }: EpochStart) =>
-      startOffset === endOffset && skippedFrom <= this.expected
-    const isGap = falls && !this.allowsGaps && !this.epochs.some(isSkipped)
+    const isGap = falls && !this.allowsGaps && !this.epochs.some((one) => skipsTo(one, endOffset, this.expected))
     const nextOffset = Math.max(this.expected, endOffset ?? 0)
     if (readsToEnd && isShort) this.damage(end, 'file is too short', this.expected, nextOffset)
     else if (readsToEnd && isGap && this.gap === null)
@@ -292,10 +291,7 @@ class LogCheck {
   /** Whether a batch begins an epoch before which the offsets from `end` on were skipped. */
   private startsEpoch({ baseOffset, leaderEpoch }: BatchHeader, end = this.expected): boolean {
     if (baseOffset < this.expected) return false
-    return this.epochs.some(
-      ({ epoch, startOffset, skippedFrom = 0 }) =>
-        startOffset === baseOffset && epoch === leaderEpoch && skippedFrom <= end,
-    )
+    return this.epochs.some((one) => one.epoch === leaderEpoch && skipsTo(one, baseOffset, end))
   }
 
   private checkEpoch({ baseOffset, lastOffset, leaderEpoch }: BatchHeader, position: number): void {

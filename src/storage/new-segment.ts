@@ -1,8 +1,6 @@
 import { SegmentIndexes } from './segment-indexes.ts'
-import { segmentFileName } from './segment-name.ts'
+import { segmentFileName, type IndexSuffix } from './segment-name.ts'
 import { readFully, writeFully, type Storage, type StorageFile } from './storage.ts'
-
-type IndexSuffix = '.index' | '.timeindex'
 
 const CHUNK_BYTES = 1024 * 1024
 /** More of what is written and not synced would hold up the writes of everybody. */

@@ -3,7 +3,7 @@ import type { BatchSpan, EncodedBatches } from '../codec/batch-encoder.ts'
 import { stampBatch } from '../codec/record-batch.ts'
 import { storageError, systemErrorCode, VarveError } from '../errors.ts'
 import type { EpochStart, PartitionCheckpoint } from './checkpoint.ts'
-import { epochAt, epochsFrom } from './leader-epochs.ts'
+import { epochAt, epochsFrom, skipsTo } from './leader-epochs.ts'
 import { LogReader, type LogSlice } from './log-reader.ts'
 import type { LogState } from './log-state.ts'
 import { ProducerStates } from './producer-state.ts'
@@ -362,7 +362,7 @@ export class PartitionLog {
 
   /** Whether a batch may start at `offset`, although the one before it ended at `end`. */
   mayStartAfterGap(offset: number, end: number): boolean {
-    return this.sparse || this.epochs.some((it) => it.startOffset === offset && (it.skippedFrom ?? 0) <= end)
+    return this.sparse || this.epochs.some((epoch) => skipsTo(epoch, offset, end))
   }
 
   /** The leader epoch that a batch at `offset` must carry, or null where it is not known. */

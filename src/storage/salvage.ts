@@ -1,7 +1,7 @@
 import type { BatchFault, BatchHeader } from '../codec/record-batch.ts'
 import { findBatchAfterDamage, scanBatches } from './batch-scanner.ts'
 import type { EpochStart } from './checkpoint.ts'
-import { epochAt } from './leader-epochs.ts'
+import { epochAt, skipsTo } from './leader-epochs.ts'
 import type { Storage, StorageFile } from './storage.ts'
 
 /** A segment's file of a log that may be damaged anywhere. */
@@ -241,5 +241,5 @@ function exit({ file, position, sizeBytes, lastOffset }: BatchRun, known: Salvag
 
 function mayFollowGap({ epochs, sparse }: SalvageKnowledge, offset: number, end: number, isNewEpoch: boolean): boolean {
   if (sparse || epochs === null) return sparse || isNewEpoch
-  return epochs.some(({ startOffset, skippedFrom = 0 }) => startOffset === offset && skippedFrom <= end)
+  return epochs.some((epoch) => skipsTo(epoch, offset, end))
 }

@@ -2,6 +2,7 @@ const OFFSET_DIGITS = 20
 
 export const SEGMENT_SUFFIXES = ['.index', '.timeindex', '.log'] as const
 export type SegmentSuffix = (typeof SEGMENT_SUFFIXES)[number]
+export type IndexSuffix = Exclude<SegmentSuffix, '.log'>
 
 /** Kafka's: `.cleaned` files are being written by a compaction, `.swap` files are whole and about to replace others. */
 export type SwapSuffix = '' | '.cleaned' | '.swap'

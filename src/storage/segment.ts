@@ -6,7 +6,7 @@ import { endsLatest } from './index-trust.ts'
 import type { OffsetPosition } from './offset-index.ts'
 import { NEW_SEGMENT, type SegmentContext } from './segment-context.ts'
 import { SegmentIndexes } from './segment-indexes.ts'
-import { SEGMENT_SUFFIXES, segmentFileName, type SegmentSuffix } from './segment-name.ts'
+import { SEGMENT_SUFFIXES, segmentFileName, type IndexSuffix, type SegmentSuffix } from './segment-name.ts'
 import { openOrCreate, readFully, removeIfPresent, unlessMissing, writeFully, type StorageFile } from './storage.ts'
 import { systemError } from './system-error.ts'
 
@@ -226,7 +226,7 @@ export class Segment {
     return writing
   }
 
-  private async writeIndex(suffix: '.index' | '.timeindex', entries: IndexEntries, sync: boolean): Promise<void> {
+  private async writeIndex(suffix: IndexSuffix, entries: IndexEntries, sync: boolean): Promise<void> {
     const { count } = entries
     if (entries.areWritten({ durably: sync })) return
     const start = entries.writtenCount * entries.entryBytes
@@ -389,7 +389,7 @@ export class Segment {
   }
 
   /** An index as its file has it; empty where there is none. */
-  readIndex(suffix: '.index' | '.timeindex'): Promise<Buffer> {
+  readIndex(suffix: IndexSuffix): Promise<Buffer> {
     const content = this.byEitherName(suffix, (path) => this.context.storage.readFile(path))
     return unlessMissing(content, () => Buffer.alloc(0))
   }

@@ -3,6 +3,12 @@ import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { EARTHQUAKES, runCli, temporaryDirectory, varve } from '../helpers/run-cli.ts'
 
+/** With the exit codes that they end a command with. */
+const SIGNALS = [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const
+
 /** Has the command get a signal when it makes the first directory of a copy. */
 function interruptedBy(signal: NodeJS.Signals): NodeJS.ProcessEnv {
   const source = `
@@ -23,29 +29,26 @@ async function log(): Promise<string> {
   return directory
 }
 
-test.each([
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const)('a backup that %s interrupts takes its copy away and closes the log in order', async (signal, code) => {
-  const directory = await log()
-  const target = `${directory}-copy`
-  const words = ['backup', target, '-d', directory]
-  expect(await runCli(words, { env: interruptedBy(signal) })).toEqual({
-    code,
-    stdout: '',
-    stderr: `varve: interrupted: no copy is left, and '${directory}' is closed in order\n`,
-  })
-  expect([target, `${target}.partial`].map(existsSync)).toEqual([false, false])
-  expect(JSON.parse(await varve(['topic', 'list', '--json', '-d', directory]))).toMatchObject({
-    topics: [{ name: 'q' }],
-  })
-  expect((await runCli(words)).code).toBe(0)
-})
+test.each(SIGNALS)(
+  'a backup that %s interrupts takes its copy away and closes the log in order',
+  async (signal, code) => {
+    const directory = await log()
+    const target = `${directory}-copy`
+    const words = ['backup', target, '-d', directory]
+    expect(await runCli(words, { env: interruptedBy(signal) })).toEqual({
+      code,
+      stdout: '',
+      stderr: `varve: interrupted: no copy is left, and '${directory}' is closed in order\n`,
+    })
+    expect([target, `${target}.partial`].map(existsSync)).toEqual([false, false])
+    expect(JSON.parse(await varve(['topic', 'list', '--json', '-d', directory]))).toMatchObject({
+      topics: [{ name: 'q' }],
+    })
+    expect((await runCli(words)).code).toBe(0)
+  },
+)
 
-test.each([
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const)('a repair that %s interrupts says what is left, and can be done again', async (signal, code) => {
+test.each(SIGNALS)('a repair that %s interrupts says what is left, and can be done again', async (signal, code) => {
   const directory = await log()
   const target = `${directory}-repaired`
   const words = ['repair', directory, '-o', `${target}/`]

@@ -68,9 +68,8 @@ for (const kind of ['ext4', 'xfs']) {
       console.log(`power cuts on ${kind}: ${stdout.trim()}`)
       const { rounds, lost } = JSON.parse(stdout) as Counts
       expect(rounds).toBe(ROUNDS)
-      // a disk that keeps what nobody has synced proves nothing
+      // a disk that keeps what nobody has synced proves nothing; whether a cut falls into a window is for chance to say
       expect(lost['os'], 'acknowledged records that were lost under os').toBeGreaterThan(0)
-      expect(lost['window'], 'acknowledged records that were lost under a window').toBeGreaterThan(0)
       expect(lost).toMatchObject({ each: 0, group: 0 })
     },
   )
