@@ -1,6 +1,6 @@
 import type { RecordContext } from '../codec/record.ts'
 import { VarveError } from '../errors.ts'
-import type { LogSlice } from '../storage/log-reader.ts'
+import type { Allocate, LogSlice } from '../storage/log-reader.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
 import { BatchWriter, type WriterContext } from './batch-writer.ts'
 
@@ -62,11 +62,17 @@ export class Partition {
    *
    * @throws VarveError OFFSET_OUT_OF_RANGE, naming the valid range; CLOSED; KAFKA_STORAGE_ERROR
    */
-  async read(offset: number, maxBytes: number, endOffset: number, previous?: LogSlice): Promise<LogSlice> {
+  async read(
+    offset: number,
+    maxBytes: number,
+    endOffset: number,
+    previous?: LogSlice,
+    allocate?: Allocate,
+  ): Promise<LogSlice> {
     this.throwIfClosed()
     this.checkRange(offset)
     try {
-      return await this.log.read(offset, maxBytes, Math.min(endOffset, this.highWatermark), previous)
+      return await this.log.read(offset, maxBytes, Math.min(endOffset, this.highWatermark), previous, allocate)
     } catch (error) {
       // a close, or retention, may have taken the segment in the meantime
       this.throwIfClosed()

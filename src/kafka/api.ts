@@ -16,6 +16,8 @@ export interface Call {
   /** The node id of the listener that was called. */
   nodeId: number
   connection: KafkaConnection
+  /** Calls `listener` when the answer has gone out, or never will: what it is made of may be used again then. */
+  onAnswered(listener: () => void): void
 }
 
 /** One of Kafka's APIs: what is in its messages, in which versions, and what it does. */
@@ -33,6 +35,8 @@ export interface ApiDefinition<Q extends Shape, A extends Shape> {
   response: A
   /** Requests of this kind need not wait for the answers of those before them: what they do is ordered when they begin. */
   isPipelined?: boolean
+  /** Nothing keeps any part of the request once it is answered: its memory is used again. */
+  isTransient?: boolean
   /** Does it. Null: the client waits for no answer. */
   handle(request: Values<Q>, call: Call): Values<A> | null | Promise<Values<A> | null>
   /** The answer where `handle` has thrown: with Kafka's number of the error wherever the answer has room for one. */
@@ -47,6 +51,7 @@ export interface Api {
   advertised: readonly [first: number, last: number]
   flexibleSince: number
   isPipelined: boolean
+  isTransient: boolean
   /**
    * Reads the request, does it and writes the answer: resolves with the body in pieces, or null for none.
    *
@@ -77,6 +82,7 @@ export function defineApi<Q extends Shape, A extends Shape>(
     advertised: definition.advertised ?? versions,
     flexibleSince,
     isPipelined: definition.isPipelined ?? false,
+    isTransient: definition.isTransient ?? false,
     async serve(body, call) {
       const { version } = call
       const request = readMessage(shape, version, body)

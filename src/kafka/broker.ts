@@ -1,3 +1,4 @@
+import { BufferPool } from '../codec/buffer-pool.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import type { Clock } from '../environment.ts'
 import type { Topic } from '../engine/topic.ts'
@@ -20,6 +21,9 @@ import { QueuedBytes } from './queued-bytes.ts'
 /** What topics start with that a Kafka client makes: bytes are what it sends, and murmur2 is what its keys are hashed by. */
 export const CLIENT_TOPIC = { valueCodec: 'bytes', partitioner: 'murmur2' } as const
 
+/** Buffers for large requests and answers that are kept while nobody uses them. */
+const SPARE_BUFFER_BYTES = 32 * 1024 * 1024
+
 /** Where one node id can be reached. */
 export interface KafkaNode {
   nodeId: number
@@ -34,6 +38,7 @@ export class Broker {
   readonly engine: LogEngine
   readonly clock: Clock
   readonly queued: QueuedBytes
+  readonly buffers = new BufferPool(SPARE_BUFFER_BYTES)
   readonly fetchSessions: FetchSessions
   /** In the order of their ids; the first one is the controller, and coordinates all groups. */
   readonly nodes: KafkaNode[] = []

@@ -3,7 +3,7 @@ import { FieldReader, FieldWriter } from '../codec/fields.ts'
 import { VarveError } from '../errors.ts'
 import type { Api, Call } from './api.ts'
 import type { Broker } from './broker.ts'
-import { FrameReader } from './frames.ts'
+import { FrameReader, type Frame } from './frames.ts'
 
 /** Answers that the other side has not taken: more is not made before they have gone out. */
 const UNSENT_BYTES_MAX = 4 * 1024 * 1024
@@ -14,9 +14,9 @@ const PROGRESS_BYTES = 1024 * 1024
 export class KafkaConnection {
   private readonly frames: FrameReader
   /** The answers to come, in order. */
-  private readonly answers: { body: Promise<Buffer[] | null>; bytes: number }[] = []
+  private readonly answers: { body: Promise<Buffer[] | null>; bytes: number; answered: () => void }[] = []
   /** Requests that are whole and wait for those before them. */
-  private readonly waiting: Buffer[] = []
+  private readonly waiting: Frame[] = []
   private isAnswering = false
   private isEnding = false
   private cancelTimer: (() => void) | null = null
@@ -28,7 +28,7 @@ export class KafkaConnection {
     private readonly broker: Broker,
     private readonly nodeId: number,
   ) {
-    this.frames = new FrameReader(broker.limits.maxRequestBytes)
+    this.frames = new FrameReader(broker.limits.maxRequestBytes, broker.buffers)
     socket.setNoDelay(true)
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
@@ -75,7 +75,7 @@ export class KafkaConnection {
     let isProgress = !this.frames.isWithin
     try {
       for (const frame of this.frames.push(chunk)) {
-        this.broker.queued.add(frame.length)
+        this.broker.queued.add(frame.bytes.length)
         this.waiting.push(frame)
         isProgress = true
       }
@@ -88,7 +88,7 @@ export class KafkaConnection {
 
   /** Starts whatever may be started, and reads on or not. */
   private goOn(): void {
-    while (this.waiting.length > 0 && this.mayStart(this.waiting[0])) this.start(this.waiting.shift()!)
+    while (this.waiting.length > 0 && this.mayStart(this.waiting[0].bytes)) this.start(this.waiting.shift()!)
     const isFull = this.waiting.length > 0 || this.broker.queued.isFull
     if (isFull && !this.socket.isPaused()) {
       this.socket.pause()
@@ -104,22 +104,30 @@ export class KafkaConnection {
     return isPipelined && this.answers.length < this.broker.limits.maxInFlightRequests
   }
 
-  private start(frame: Buffer): void {
-    const body = this.serve(frame)
+  private start({ bytes, pooled }: Frame): void {
+    const listeners: (() => void)[] = []
+    if (pooled !== null && this.broker.apis.get(bytes.readInt16BE(0))?.isTransient)
+      listeners.push(() => this.broker.buffers.give(pooled))
+    const body = this.serve(bytes, (listener) => listeners.push(listener))
+    const answered = () => {
+      for (const listener of listeners) listener()
+    }
     // it is awaited in its turn
     body.catch(() => {})
-    this.answers.push({ body, bytes: frame.length })
+    this.answers.push({ body, bytes: bytes.length, answered })
     if (!this.isAnswering) void this.answer()
   }
 
   private async answer(): Promise<void> {
     this.isAnswering = true
     while (this.answers.length > 0) {
-      const { body, bytes } = this.answers[0]
+      const { body, bytes, answered } = this.answers[0]
       try {
         const pieces = await body
-        if (pieces !== null && !this.socket.destroyed) this.send(pieces)
+        if (pieces !== null && !this.socket.destroyed) this.send(pieces, answered)
+        else answered()
       } catch (error) {
+        answered()
         this.breakOff(error)
       }
       this.answers.shift()
@@ -130,16 +138,18 @@ export class KafkaConnection {
     this.isAnswering = false
   }
 
-  private send(pieces: Buffer[]): void {
+  private send(pieces: Buffer[], onSent: () => void): void {
     const size = Buffer.allocUnsafe(4)
     size.writeInt32BE(pieces.reduce((sum, { length }) => sum + length, 0))
     this.socket.cork()
     this.socket.write(size)
     for (const piece of pieces) if (piece.length > 0) this.socket.write(piece)
+    // called when all is written, and when the connection ends before
+    this.socket.write(NOTHING, onSent)
     this.socket.uncork()
   }
 
-  private async serve(frame: Buffer): Promise<Buffer[] | null> {
+  private async serve(frame: Buffer, onAnswered: (listener: () => void) => void): Promise<Buffer[] | null> {
     const reader = new FieldReader(frame, 'a request', 'INVALID_REQUEST')
     const [key, version, correlationId] = [reader.int16(), reader.int16(), reader.int32()]
     const clientId = reader.nullableString() ?? ''
@@ -156,6 +166,7 @@ export class KafkaConnection {
       broker: this.broker,
       nodeId: this.nodeId,
       connection: this,
+      onAnswered,
     }
     const body = version === served ? await api.serve(reader, call) : api.refuseVersion(call)
     if (body === null) return null
@@ -205,3 +216,4 @@ export class KafkaConnection {
 }
 
 const API_VERSIONS = 18
+const NOTHING = Buffer.alloc(0)

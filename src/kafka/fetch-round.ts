@@ -1,6 +1,7 @@
-import { readBatchHeader } from '../codec/record-batch.ts'
+import { BATCH_HEADER_BYTES, batchSizeAt, readBatchHeader } from '../codec/record-batch.ts'
 import type { Partition } from '../engine/partition.ts'
 import type { LogSlice } from '../storage/log-reader.ts'
+import type { AnswerBuffers } from './answer-buffers.ts'
 import { errorNumber } from './api.ts'
 import { leaderEpochFault, type Broker } from './broker.ts'
 import type { SessionPartition } from './fetch-sessions.ts'
@@ -46,6 +47,7 @@ export class FetchRound {
     private readonly broker: Broker,
     asked: readonly SessionPartition[],
     private readonly bounds: FetchBounds,
+    private readonly buffers: AnswerBuffers,
   ) {
     this.maxBytes = Math.min(Math.max(bounds.maxBytes, 0), ANSWER_BYTES_MAX)
     this.readings = asked.map((one) => this.begin(one))
@@ -125,13 +127,14 @@ export class FetchRound {
 
   private async readOn(reading: Reading, partition: Partition): Promise<void> {
     const { fetched } = reading
+    const { allocate } = this.buffers
     const isFirst = () => reading.bytes === 0
     while (reading.nextOffset < partition.highWatermark) {
       const room = Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
       // the first batch of an answer is sent whatever its size, so that nobody is stuck
       if (room <= 0 && !(this.bytes === 0 && isFirst())) return
       try {
-        const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous)
+        const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous, allocate)
         if (read.length === 0 && read.fault === null) return void (reading.nextOffset = read.nextOffset)
         if (read.length === 0) throw await partition.log.corruption(read, 0, reading.nextOffset, read.fault!)
         const slice = atMost(read, room, this.bytes === 0)
@@ -141,6 +144,7 @@ export class FetchRound {
         reading.bytes += slice.length
         reading.nextOffset = slice.nextOffset
         reading.previous = slice
+        if (sizeAfter(slice) > room - slice.length) return
       } catch (error) {
         // what is whole before the damage is sent, and the damage is met by the next fetch
         if (reading.bytes > 0) return void (reading.partition = null)
@@ -158,6 +162,11 @@ export class FetchRound {
     const isMoved = highWatermark !== asked.highWatermark || logStartOffset !== asked.logStartOffset
     fetched.isNews = errorCode !== 0 || pieces.length > 0 || isMoved
   }
+}
+
+/** Bytes of the batch behind a slice, where enough of it was read to tell; else 0. */
+function sizeAfter({ bytes, length }: LogSlice): number {
+  return bytes.length - length < BATCH_HEADER_BYTES ? 0 : batchSizeAt(bytes, length)
 }
 
 /** As many of the batches of a slice as there is room for, or null for none; the first one all the same where it must be. */

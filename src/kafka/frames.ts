@@ -1,8 +1,18 @@
+import type { BufferPool } from '../codec/buffer-pool.ts'
 import { VarveError } from '../errors.ts'
 
 const SIZE_BYTES = 4
+/** Smaller ones are left to the collector. */
+const POOLED_BYTES_MIN = 32 * 1024
 /** The smallest request: a header without a client's name. */
 const LEAST_BYTES = 10
+
+/** One request, without its length. */
+export interface Frame {
+  bytes: Buffer
+  /** What of the pool it lies in, if it does: whoever knows that nobody needs it any more may give it back. */
+  pooled: Buffer | null
+}
 
 /**
  * Puts the requests of one connection together: each is its length in 4 bytes, then so many bytes.
@@ -15,7 +25,10 @@ export class FrameReader {
   /** Of the frame that is coming; null while its length is not known. */
   private size: number | null = null
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(
+    private readonly maxBytes: number,
+    private readonly pool: BufferPool,
+  ) {}
 
   /** Whether a frame has begun and is not whole. */
   get isWithin(): boolean {
@@ -23,17 +36,17 @@ export class FrameReader {
   }
 
   /**
-   * Adds what has come, and gives the frames that are whole now, without their lengths.
+   * Adds what has come, and gives the frames that are whole now.
    *
    * @throws VarveError INVALID_REQUEST for a length that no request has: nothing after it can be understood
    */
-  *push(chunk: Buffer): Generator<Buffer> {
+  *push(chunk: Buffer): Generator<Frame> {
     this.pieces.push(chunk)
     this.have += chunk.length
     for (;;) {
       if (this.size === null) {
         if (this.have < SIZE_BYTES) return
-        this.size = this.check(this.take(SIZE_BYTES))
+        this.size = this.check(this.take(SIZE_BYTES).bytes)
       }
       if (this.have < this.size) return
       const frame = this.take(this.size)
@@ -56,15 +69,16 @@ export class FrameReader {
   }
 
   /** The next `size` bytes, of which all are there. */
-  private take(size: number): Buffer {
+  private take(size: number): Frame {
     this.have -= size
     const first = this.pieces[0]
     if (first.length >= size) {
       this.pieces[0] = first.subarray(size)
       if (first.length === size) this.pieces.shift()
-      return first.subarray(0, size)
+      return { bytes: first.subarray(0, size), pooled: null }
     }
-    const whole = Buffer.allocUnsafe(size)
+    const pooled = size < POOLED_BYTES_MIN ? null : this.pool.take(size)
+    const whole = pooled?.subarray(0, size) ?? Buffer.allocUnsafe(size)
     let at = 0
     while (at < size) {
       const piece = this.pieces[0]
@@ -73,6 +87,6 @@ export class FrameReader {
       if (part === piece.length) this.pieces.shift()
       else this.pieces[0] = piece.subarray(part)
     }
-    return whole
+    return { bytes: whole, pooled }
   }
 }

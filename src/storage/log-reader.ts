@@ -31,6 +31,9 @@ export interface LogSlice {
   fault: BatchFault | 'place' | null
 }
 
+/** Gives a buffer of so many bytes, with anything in it. */
+export type Allocate = (bytes: number) => Buffer
+
 /** A batch to start from, and the offset that it begins with. */
 interface StartingPlace {
   position: number
@@ -63,8 +66,15 @@ export class LogReader {
    *
    * @param offset   in [logStartOffset, endOffset]
    * @param previous the slice that ended at `offset`, which saves the look-up
+   * @param allocate makes the buffers that are read into, and that the slice then holds
    */
-  async read(offset: number, maxBytes: number, endOffset: number, previous?: LogSlice): Promise<LogSlice> {
+  async read(
+    offset: number,
+    maxBytes: number,
+    endOffset: number,
+    previous?: LogSlice,
+    allocate: Allocate = (bytes) => Buffer.allocUnsafeSlow(bytes),
+  ): Promise<LogSlice> {
     // as it is now: what is appended meanwhile may stand behind offsets that were reserved and never used
     const { segments, contentEndOffset } = this.log
     let index = previous === undefined ? -1 : segments.indexOf(previous.segment)
@@ -80,7 +90,7 @@ export class LogReader {
       const segment = segments[index]
       const limit = segments[index + 1]?.baseOffset ?? Infinity
       try {
-        const slice = await this.readSegment(segment, position, offset, maxBytes, { end: endOffset, limit })
+        const slice = await this.readSegment(segment, position, offset, maxBytes, { end: endOffset, limit }, allocate)
         if (slice.length > 0 || slice.fault !== null || slice.nextOffset >= endOffset) return slice
         if (index + 1 < segments.length) continue
         // offsets that were reserved and never used end the log; any others should be here
@@ -89,7 +99,8 @@ export class LogReader {
         return { ...slice, nextOffset: Math.min(endOffset, this.log.logEndOffset) }
       } catch (error) {
         // what is wanted is in the segment that compaction has put in its place meanwhile
-        if (segment.isExchanged && offset >= this.log.logStartOffset) return this.read(offset, maxBytes, endOffset)
+        if (segment.isExchanged && offset >= this.log.logStartOffset)
+          return this.read(offset, maxBytes, endOffset, undefined, allocate)
         if (isMissing(error) && this.log.segments.includes(segment)) throw this.missing(segment, offset, error)
         throw storageError(error, `read '${segment.path}'`, { path: segment.path, offset })
       }
@@ -118,11 +129,12 @@ export class LogReader {
     offset: number,
     maxBytes: number,
     bounds: OffsetBounds,
+    allocate: Allocate,
   ): Promise<LogSlice> {
     // batches before the wanted one are passed over by what their headers say
     let isSeeking = start < 0
     let entry = isSeeking ? await segment.lookup(offset) : null
-    const exact = entry === null ? null : await this.readExactly(segment, entry, offset, bounds)
+    const exact = entry === null ? null : await this.readExactly(segment, entry, offset, bounds, allocate)
     if (exact !== null) return exact
     let from: StartingPlace = {
       position: entry?.position ?? start,
@@ -133,7 +145,7 @@ export class LogReader {
     if (entry !== null) wanted = Math.max(wanted, Math.min(entry.endPosition - position, MAX_LOOKUP_BYTES))
     for (;;) {
       const end = segment.sizeBytes
-      const bytes = Buffer.allocUnsafeSlow(Math.max(Math.min(wanted, end - position), 0))
+      const bytes = allocate(Math.max(Math.min(wanted, end - position), 0))
       const available = await segment.read(bytes, position)
       if (entry !== null && entry.position > 0) {
         // one read for both: the batch that proves the entry, and the one that is wanted
@@ -205,12 +217,13 @@ export class LogReader {
     { offset: before, position: start, following, endPosition }: LookedUp,
     offset: number,
     { end, limit }: OffsetBounds,
+    allocate: Allocate,
   ): Promise<LogSlice | null> {
     if (following === null || before === offset || following.position - start < MIN_EXACT_BYTES) return null
     const { position } = following
     const size = Math.min(endPosition, segment.sizeBytes) - position
     if (size > MAX_LOOKUP_BYTES) return null
-    const bytes = Buffer.allocUnsafeSlow(size)
+    const bytes = allocate(size)
     const available = await segment.read(bytes, position)
     const header = batchNamed(following, bytes, available)
     if (header === null || header.baseOffset > offset || header.baseOffset >= end || header.lastOffset >= limit)

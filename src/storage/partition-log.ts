@@ -346,8 +346,8 @@ export class PartitionLog {
   }
 
   /** See {@link LogReader.read}. */
-  read(offset: number, maxBytes: number, endOffset: number, previous?: LogSlice): Promise<LogSlice> {
-    return this.reader.read(offset, maxBytes, endOffset, previous)
+  read(...words: Parameters<LogReader['read']>): Promise<LogSlice> {
+    return this.reader.read(...words)
   }
 
   /** See {@link LogReader.offsetForTimestamp}. */

@@ -1,3 +1,4 @@
+import { AnswerBuffers } from '../answer-buffers.ts'
 import { defineApi } from '../api.ts'
 import { keyOf } from '../fetch-sessions.ts'
 import { FetchRound, type Fetched } from '../fetch-round.ts'
@@ -120,7 +121,9 @@ export const fetch = defineApi({
     const used = broker.fetchSessions.use({ sessionId, sessionEpoch, partitions, forgotten })
     if (typeof used === 'number') return answer(used, 0, [])
     const { session, isFull } = used
-    const round = new FetchRound(broker, [...session.partitions.values()], request)
+    const buffers = new AnswerBuffers(broker.buffers)
+    call.onAnswered(() => buffers.release())
+    const round = new FetchRound(broker, [...session.partitions.values()], request, buffers)
     await round.run((wake) => connection.onClosed(wake))
     const news = round.fetched.filter((one) => isFull || one.isNews)
     for (const { asked, highWatermark, logStartOffset, pieces } of round.fetched) {

@@ -64,6 +64,7 @@ export const produce = defineApi({
   advertised: [0, 13],
   flexibleSince: 9,
   isPipelined: true,
+  isTransient: true,
   request: {
     transactionalId: nullableString({ since: 3 }),
     acks: int16(),

@@ -1,0 +1,24 @@
+import type { BufferPool } from '../codec/buffer-pool.ts'
+
+/** Less than this is left to the collector. */
+const POOLED_BYTES_MIN = 32 * 1024
+
+/** The memory of one answer: used again when that has been sent. */
+export class AnswerBuffers {
+  private readonly taken: Buffer[] = []
+
+  constructor(private readonly pool: BufferPool) {}
+
+  /** A buffer of so many bytes, with anything in it. */
+  readonly allocate = (bytes: number): Buffer => {
+    if (bytes < POOLED_BYTES_MIN) return Buffer.allocUnsafeSlow(bytes)
+    const buffer = this.pool.take(bytes)
+    this.taken.push(buffer)
+    return buffer.subarray(0, bytes)
+  }
+
+  /** Nobody reads them any more. */
+  release(): void {
+    for (const buffer of this.taken.splice(0)) this.pool.give(buffer)
+  }
+}
