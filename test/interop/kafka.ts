@@ -51,9 +51,14 @@ function find(): Kafka {
 export function runJava(kafka: Kafka, main: string, ...parameters: string[]): string {
   if (kafka.missing !== undefined) throw new Error(kafka.missing)
   const options = { encoding: 'utf8', timeout: RUN_TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES } as const
-  // with text as UTF-8 whatever the locale is, before Java 18 too
-  const properties = ['-Dfile.encoding=UTF-8', '-Dstdout.encoding=UTF-8', '-XX:TieredStopAtLevel=1']
-  const java = spawnSync('java', [...properties, '-cp', kafka.classPath, main, ...parameters], options)
+  const java = spawnSync('java', [...javaOptions(), '-cp', kafka.classPath, main, ...parameters], options)
   if (java.status !== 0) throw new Error(`java ${main} failed (${java.status ?? java.error?.message}): ${java.stderr}`)
-  return java.stdout + java.stderr.replaceAll(/^SLF4J: .*\n/gm, '')
+  return java.stdout + java.stderr
+}
+
+/** Options of a Java that starts fast, at the expense of its speed; its loggers say what is at least as bad as `logLevel`. */
+export function javaOptions(logLevel: 'off' | 'warn' = 'off'): string[] {
+  // with text as UTF-8 whatever the locale is, before Java 18 too
+  const properties = ['-Dfile.encoding=UTF-8', '-Dstdout.encoding=UTF-8', '-Dstderr.encoding=UTF-8']
+  return [...properties, `-Dorg.slf4j.simpleLogger.defaultLogLevel=${logLevel}`, '-XX:TieredStopAtLevel=1']
 }
