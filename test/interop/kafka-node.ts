@@ -161,16 +161,21 @@ function endWithUs(child: ChildProcess): void {
 async function answers(port: number, child: ChildProcess): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS
   for (;;) {
+    const why = await whyNotReady(port)
+    if (why === null) return
     if (child.exitCode !== null) throw new Error(`its process ended with ${child.exitCode}`)
-    if (performance.now() > deadline) throw new Error(`no answer in ${READY_TIMEOUT_MS} ms`)
-    try {
-      await using client = await KafkaTestClient.connect(`127.0.0.1:${port}`)
-      const { brokers } = await client.send(metadata, 9, { topics: [] })
-      if (brokers.length > 0) return
-    } catch {
-      // not yet listening, or not yet serving
-    }
+    if (performance.now() > deadline) throw new Error(`not ready in ${READY_TIMEOUT_MS} ms: ${why}`)
     await sleep(20)
+  }
+}
+
+async function whyNotReady(port: number): Promise<string | null> {
+  try {
+    await using client = await KafkaTestClient.connect(`127.0.0.1:${port}`)
+    const { brokers } = await client.send(metadata, 9, { topics: [] })
+    return brokers.length > 0 ? null : 'it knows of no broker'
+  } catch (error) {
+    return (error as Error).message
   }
 }
 
