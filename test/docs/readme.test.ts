@@ -36,8 +36,22 @@ test('the consumer of the README commits what its handler is done with', async (
   expect(output).toMatch(/^charge cust-881 89\.99\n[^]*committed: 1, end: 1, lag: 0/)
 })
 
+test('a log of the README can be served to Kafka clients', async () => {
+  const [, , kafka] = await blocks('js')
+  const output = await runProgram(`
+    import { Varve } from 'varve'
+    const log = await Varve.open({ directory: './events' })
+    ${kafka}
+    console.log(server.bootstrapServers.length, kafka.bootstrapServers.length)
+    await kafka.close()
+    await server.close()
+    await log.close()
+  `)
+  expect(output).toBe('1 1\n')
+})
+
 test('every line of the README\'s "More" does what its comment says', async () => {
-  const [, , more] = await blocks('js')
+  const [, , , more] = await blocks('js')
   const output = await runProgram(`
     import { Varve } from 'varve'
     import { cp } from 'node:fs/promises'
