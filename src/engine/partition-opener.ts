@@ -4,7 +4,7 @@ import type { Clock } from '../environment.ts'
 import type { Checkpoint, CheckpointFiles, LoadedCheckpoint } from '../storage/checkpoint.ts'
 import { VarveError } from '../errors.ts'
 import { PartitionLog } from '../storage/partition-log.ts'
-import { listSnapshots } from '../storage/producer-state.ts'
+import { ProducerSnapshots } from '../storage/producer-snapshots.ts'
 import { recoverLog, type PartitionRecovery } from '../storage/recovery.ts'
 import { SegmentPool } from '../storage/segment-pool.ts'
 import type { SegmentContext } from '../storage/segment-context.ts'
@@ -113,22 +113,28 @@ export class PartitionOpener {
   }
 
   private async openLog({ topic, partition, directory, key, config }: PartitionSpec): Promise<PartitionLog> {
-    const { storage, readOnly, root } = this.context
+    const { storage, readOnly, root, clock } = this.context
     const { checkpoint, damaged } = this.loaded
     const path = `${root}/${directory}`
     const indexIntervalBytes = () => config().indexIntervalBytes
-    const segments: SegmentContext = { storage, directory: path, pool: this.pool, readOnly, indexIntervalBytes }
+    const own = { storage, directory: path, pool: this.pool, readOnly }
+    const segments: SegmentContext = { ...own, indexIntervalBytes, monotonicMs: () => clock.monotonicMs() }
     if (readOnly) segments.storedExchanges = async () => exchangesOf(await this.loadCheckpoint(), key)
     if (!readOnly) await storage.makeDirectory(path)
+    const clean = damaged.length === 0 && (checkpoint?.clean ?? false)
     const { state, report } = await recoverLog(segments, {
       checkpoint: checkpoint?.partitions[key] ?? null,
-      clean: damaged.length === 0 && (checkpoint?.clean ?? false),
+      clean,
       saveDirectory: `${root}/${SAVED_DIRECTORY}`,
       // where a checkpoint is damaged, the newest reservation may have been in it
       extraReservation: damaged.length > 0 ? RESERVATION_OFFSETS : 0,
       isNew: checkpoint !== null && checkpoint.partitions[key] === undefined,
     })
-    if (!readOnly && report.cutBytes > 0) await listSnapshots(segments, state.contentEndOffset)
+    if (!readOnly && (!clean || report.damage.length > 0)) {
+      const { contentEndOffset, segments: found } = state
+      const start = Math.min(found[0].baseOffset, contentEndOffset)
+      await new ProducerSnapshots(storage, path).recover(contentEndOffset, start)
+    }
     const log = new PartitionLog(segments, config, state)
     // later there is nobody to report to
     if (this.opened !== null) this.reports.push({ topic, partition, ...report })

@@ -1,8 +1,5 @@
-import { crc32c } from '../codec/checksum.ts'
 import type { EpochStart } from '../storage/checkpoint.ts'
 
-const SNAPSHOT_HEADER_BYTES = 2 + 4 + 4
-const SNAPSHOT_ENTRY_BYTES = 46
 const ABORTED_TRANSACTION_BYTES = 34
 
 /**
@@ -54,18 +51,6 @@ function parseLines(content: Buffer, pattern: RegExp): string[][] | null {
   if (version !== '0' || Number(count) !== lines.length) return null
   const fields = lines.map((line) => pattern.exec(line)?.slice(1) ?? [])
   return fields.every((found) => found.length > 0) ? fields : null
-}
-
-/**
- * What is wrong with a producer snapshot (`.snapshot`), or null: int16 version 1, CRC-32C of what follows it, int32
- * count, entries of 46 bytes.
- */
-export function findSnapshotFault(content: Buffer): string | null {
-  if (content.length < SNAPSHOT_HEADER_BYTES) return 'file is too short'
-  if (content.readInt16BE(0) !== 1) return 'unknown version'
-  if (content.readUInt32BE(2) !== crc32c(content, 6, content.length)) return 'checksum'
-  const expected = SNAPSHOT_HEADER_BYTES + content.readInt32BE(6) * SNAPSHOT_ENTRY_BYTES
-  return content.length === expected ? null : 'wrong size'
 }
 
 /** What is wrong with an index of aborted transactions (`.txnindex`), or null: entries of 34 bytes, int16 version 0 first. */

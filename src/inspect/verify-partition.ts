@@ -1,4 +1,5 @@
-import { findSnapshotFault, findTransactionIndexFault, LEADER_EPOCH_FILE, parseLeaderEpochs } from './kafka-files.ts'
+import { findSnapshotFault } from '../codec/producer-snapshot.ts'
+import { findTransactionIndexFault, LEADER_EPOCH_FILE, parseLeaderEpochs } from './kafka-files.ts'
 import { systemErrorCode } from '../errors.ts'
 import type { EpochStart } from '../storage/checkpoint.ts'
 import type { Damage } from '../storage/recovery.ts'

@@ -160,7 +160,7 @@ export class PartitionLog {
     // a sealed segment's indexes are trusted after a power cut: they become durable before a checkpoint passes it
     this.unsynced.add(sealed)
     this.segments.push(next)
-    this.producers.capture(this.logEndOffset)
+    this.producers.capture(this.contentEndOffset)
     this.context.pool.pin(next)
     this.context.pool.unpin(sealed)
   }
@@ -255,7 +255,7 @@ export class PartitionLog {
   /** Writes durably what the index files lack, before a checkpoint; completely when the log is being closed. */
   async writeIndexes(options: { closing: boolean }): Promise<void> {
     if (options.closing) {
-      this.producers.capture(this.logEndOffset)
+      this.producers.capture(this.contentEndOffset)
       await this.producers.store(this.durableOffset)
     }
     // after a close in order nothing is repaired any more

@@ -1,61 +1,48 @@
-import { crc32c } from '../codec/checksum.ts'
-import {
-  isControlBatch,
-  readBatchDetails,
-  readBatchHeader,
-  readInt64,
-  writeInt64,
-  type BatchDetails,
-} from '../codec/record-batch.ts'
 import type { BatchSpan } from '../codec/batch-encoder.ts'
+import { sequenceAfter, type ProducerBatch, type SnapshotEntry } from '../codec/producer-snapshot.ts'
+import { isControlBatch, readBatchDetails, readBatchHeader, type BatchDetails } from '../codec/record-batch.ts'
 import { storageError, VarveError, type ErrorCode } from '../errors.ts'
 import { scanBatches } from './batch-scanner.ts'
 import type { PartitionLog } from './partition-log.ts'
+import { ProducerSnapshots } from './producer-snapshots.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentContext } from './segment-context.ts'
-import { removeIfPresent, replaceFile } from './storage.ts'
-
-/** A batch of a producer, as it is remembered. */
-export interface ProducerBatch {
-  firstSequence: number
-  lastSequence: number
-  baseOffset: number
-  lastOffset: number
-  timestamp: number
-}
 
 /** What is known of one idempotent producer. */
 interface ProducerEntry {
   epoch: number
   /** Its last ones, oldest first. */
   batches: ProducerBatch[]
+  /** Monotonic ms of the last one; of what was known when the log was read, of that. */
+  heardMs: number
+}
+
+/** An idempotent producer that is remembered. */
+export interface ActiveProducer {
+  producerId: number
+  epoch: number
+  lastSequence: number
+  /** Of its last batch, ms since the epoch. */
+  lastTimestamp: number
 }
 
 /** As many as a client may have in flight. */
 const BATCHES_KEPT = 5
+/** Whoever has been silent for so long is forgotten: Kafka's producer.id.expiration.ms. */
+export const PRODUCER_EXPIRATION_MS = 86_400_000
 /** Those that have been silent for longest are forgotten beyond it: what they send next is taken, whatever its sequence. */
 const PRODUCERS_MAX = 10_000
-const SEQUENCES = 2 ** 31
 /** What is read again of what lies before a snapshot. */
 const LOOK_BACK_BYTES = 16 * 1024 * 1024
-
-const VERSION = 1
-const HEADER_BYTES = 2 + 4 + 4
-const ENTRY_BYTES = 8 + 2 + 4 + 8 + 4 + 8 + 4 + 8
-const NONE = -1
 
 /**
  * What the idempotent producers of one partition have sent last: a batch that comes again is not appended again, and one
  * that comes too early is refused.
  *
- * It is what the log says: the batches carry id, epoch and sequence. `.snapshot` files in Kafka's format only save reading
- * it from the start. One never tells of what is not durable; and the first one, which tells of nobody, is durable before
- * the first batch of any such producer: without one there is nothing to look for. So nothing is read, and nothing is
- * written, before such a batch comes.
- *
- * Snapshot: int16 version 1, CRC-32C of what follows it, int32 count, and of each: int64 id, int16 epoch, int32 last
- * sequence, int64 last offset, int32 offsets before it in its batch, int64 timestamp, int32 coordinator's epoch and int64
- * first offset of its transaction (-1: none). Its name is the offset up to which it tells.
+ * It is what the log says: the batches carry id, epoch and sequence. `.snapshot` files only save reading it from the start.
+ * One never tells of what is not durable; and the first one, which tells of nobody, is durable before the first batch of
+ * any such producer: without one there is nothing to look for. So nothing is read, and nothing is written, before such a
+ * batch comes.
  *
  * Source: Kafka's ProducerStateManager.java and ProducerAppendInfo.java.
  */
@@ -64,12 +51,17 @@ export class ProducerStates {
   private producers = new Map<number, ProducerEntry>()
   private loaded = false
   private isChanged = false
-  private captured: { offset: number; content: Buffer } | null = null
+  private captured: { offset: number; entries: SnapshotEntry[] } | null = null
+  private readonly snapshots: ProducerSnapshots
   /** Offsets of the snapshots there are, ascending. */
   private stored: number[] = []
   private storing: Promise<void> = Promise.resolve()
+  /** Monotonic time of the last look, ms. */
+  private nowMs = 0
 
-  constructor(private readonly context: SegmentContext) {}
+  constructor(private readonly context: SegmentContext) {
+    this.snapshots = new ProducerSnapshots(context.storage, context.directory)
+  }
 
   /** Whether `check` may be called. */
   get isLoaded(): boolean {
@@ -77,21 +69,29 @@ export class ProducerStates {
   }
 
   /**
-   * Reads the newest snapshot and what the log has after it, and shortly before it. A task of the write loop.
+   * Reads the newest snapshot and what the log has after it, and shortly before it; makes the first one where there is none.
+   * A task of the write loop.
    *
    * @throws VarveError when it cannot be read now
    */
   async load(log: PartitionLog): Promise<void> {
-    const { directory } = this.context
-    try {
-      this.producers = new Map()
-      this.stored = await listSnapshots(this.context, log.logEndOffset)
-      if (this.stored.length === 0) await this.write(log.logEndOffset, this.encode())
-      else await this.replay(log, await this.readNewest())
+    await this.reading(async () => {
+      if (!(await this.recall(log))) await this.write(log.contentEndOffset, [])
       this.loaded = true
-    } catch (error) {
-      throw storageError(error, `read what the producers of '${directory}' have sent`, { path: directory })
-    }
+    })
+  }
+
+  /**
+   * Those that are remembered. Writes nothing. A task of the write loop.
+   *
+   * @throws VarveError when it cannot be read now
+   */
+  async list(log: PartitionLog): Promise<ActiveProducer[]> {
+    if (!this.loaded) await this.reading(async () => void (this.loaded = await this.recall(log)))
+    this.forget()
+    return this.entries().map(({ producerId, epoch, batch: { lastSequence, timestamp } }) => {
+      return { producerId, epoch, lastSequence, lastTimestamp: timestamp }
+    })
   }
 
   /**
@@ -102,6 +102,7 @@ export class ProducerStates {
    * @throws VarveError INVALID_PRODUCER_EPOCH or OUT_OF_ORDER_SEQUENCE_NUMBER
    */
   check({ producerId, producerEpoch, baseSequence }: BatchDetails, records: number): ProducerBatch | null {
+    this.forget()
     const known = this.producers.get(producerId)
     if (known === undefined) return null
     if (producerEpoch < known.epoch) {
@@ -111,8 +112,7 @@ export class ProducerStates {
     const isSame = (it: ProducerBatch) => it.firstSequence === baseSequence && it.lastSequence === lastSequence
     const same = producerEpoch === known.epoch ? known.batches.find(isSame) : undefined
     if (same !== undefined) return same
-    const isNewEpoch = producerEpoch > known.epoch
-    const expected = isNewEpoch ? 0 : sequenceAfter(known.batches[known.batches.length - 1].lastSequence, 1)
+    const expected = producerEpoch > known.epoch ? 0 : sequenceAfter(lastOf(known).lastSequence, 1)
     if (baseSequence === expected) return null
     throw refusal('OUT_OF_ORDER_SEQUENCE_NUMBER', producerId, `goes on with ${expected}, not ${baseSequence}`)
   }
@@ -125,9 +125,11 @@ export class ProducerStates {
 
   /** Remembers what is known now, up to `offset`, to be stored when all of that is durable. */
   capture(offset: number): void {
-    if (!this.loaded || !this.isChanged) return
+    if (!this.loaded) return
+    this.forget()
+    if (!this.isChanged) return
     this.isChanged = false
-    this.captured = { offset, content: this.encode() }
+    this.captured = { offset, entries: this.entries() }
   }
 
   /** Stores what was captured, if it tells only of what is before `durableOffset`. A failure costs a later look, no more. */
@@ -136,7 +138,7 @@ export class ProducerStates {
     if (captured === null || captured.offset > durableOffset) return
     this.captured = null
     this.storing = this.storing
-      .then(() => this.write(captured.offset, captured.content))
+      .then(() => this.write(captured.offset, captured.entries))
       .catch(() => {
         this.isChanged = true
       })
@@ -153,16 +155,48 @@ export class ProducerStates {
     const lastSequence = sequenceAfter(baseSequence, lastOffset - baseOffset)
     batches.push({ firstSequence: baseSequence, lastSequence, baseOffset, lastOffset, timestamp: maxTimestamp })
     if (batches.length > BATCHES_KEPT) batches.shift()
-    this.put(producerId, { epoch: producerEpoch, batches })
+    this.put(producerId, producerEpoch, batches)
     this.isChanged = true
   }
 
-  private put(producerId: number, entry: ProducerEntry): void {
+  private put(producerId: number, epoch: number, batches: ProducerBatch[]): void {
     this.producers.delete(producerId)
-    this.producers.set(producerId, entry)
+    this.producers.set(producerId, { epoch, batches, heardMs: this.nowMs })
     if (this.producers.size <= PRODUCERS_MAX) return
     const [[longest]] = this.producers
     this.producers.delete(longest)
+  }
+
+  /** Drops those that have been silent for too long. */
+  private forget(): void {
+    this.nowMs = this.context.monotonicMs()
+    for (const [producerId, { heardMs }] of this.producers) {
+      if (this.nowMs - heardMs < PRODUCER_EXPIRATION_MS) break
+      this.producers.delete(producerId)
+      this.isChanged = true
+    }
+  }
+
+  /** Takes over what the newest snapshot and the log tell; false where there is no snapshot, and so nothing to tell of. */
+  private async recall(log: PartitionLog): Promise<boolean> {
+    this.producers = new Map()
+    this.nowMs = this.context.monotonicMs()
+    this.stored = await this.snapshots.list(log.contentEndOffset)
+    if (this.stored.length === 0) return false
+    const newest = await this.snapshots.newestOf(this.stored)
+    // where none can be read, all that there is to read is the log
+    await this.replay(log, newest?.offset ?? 0)
+    const replayed = this.producers
+    this.producers = new Map()
+    for (const { producerId, epoch, batch } of newest?.entries ?? []) this.put(producerId, epoch, [batch])
+    for (const [producerId, { epoch, batches }] of replayed) {
+      const known = this.producers.get(producerId)
+      // compaction may have left earlier batches of a producer, and not its last one
+      if (known === undefined || lastOf(known).lastOffset <= batches[batches.length - 1].lastOffset) {
+        this.put(producerId, epoch, batches)
+      } else if (epoch === known.epoch) this.put(producerId, epoch, [...batches, lastOf(known)].slice(-BATCHES_KEPT))
+    }
+    return true
   }
 
   /**
@@ -170,63 +204,38 @@ export class ProducerStates {
    * producer, and a client whose connection was lost with the process may send five again.
    */
   private async replay({ segments }: PartitionLog, snapshotOffset: number): Promise<void> {
-    const fromSnapshot = this.producers
-    this.producers = new Map()
     let { index, position } = await placeBefore(segments, snapshotOffset)
     for (; index < segments.length; index++, position = 0) {
       const segment = segments[index]
       const visit = ({ bytes, at }: { bytes: Buffer; at: number }) => this.add(bytes, at)
       await segment.inspect((file) => scanBatches(file, position, segment.sizeBytes, 'header', visit))
     }
-    const replayed = this.producers
-    this.producers = fromSnapshot
-    for (const [producerId, entry] of replayed) this.put(producerId, entry)
-  }
-
-  /** Takes over the newest snapshot that is whole; gives where to go on from there. */
-  private async readNewest(): Promise<number> {
-    for (const offset of this.stored.toReversed()) {
-      const producers = decodeSnapshot(await this.context.storage.readFile(this.pathOf(offset)))
-      if (producers === null) continue
-      this.producers = producers
-      return offset
-    }
-    return this.stored[0]
   }
 
   /** Stores a snapshot durably; the one before it stays, in case that this one is damaged. */
-  private async write(offset: number, content: Buffer): Promise<void> {
-    const { directory, storage } = this.context
-    await replaceFile(storage, directory, snapshotName(offset), content)
+  private async write(offset: number, entries: readonly SnapshotEntry[]): Promise<void> {
+    await this.snapshots.write(offset, entries)
     const others = this.stored.filter((it) => it !== offset)
-    for (const old of others.slice(0, -1)) await removeIfPresent(storage, this.pathOf(old))
+    for (const old of others.slice(0, -1)) await this.snapshots.remove(old)
     this.stored = [...others.slice(-1), offset]
   }
 
-  private encode(): Buffer {
-    const bytes = Buffer.alloc(HEADER_BYTES + this.producers.size * ENTRY_BYTES)
-    bytes.writeInt16BE(VERSION, 0)
-    bytes.writeInt32BE(this.producers.size, 6)
-    let at = HEADER_BYTES
-    for (const [producerId, { epoch, batches }] of this.producers) {
-      const last = batches[batches.length - 1]
-      writeInt64(bytes, at, producerId)
-      bytes.writeInt16BE(epoch, at + 8)
-      bytes.writeInt32BE(last.lastSequence, at + 10)
-      writeInt64(bytes, at + 14, last.lastOffset)
-      bytes.writeInt32BE(last.lastOffset - last.baseOffset, at + 22)
-      writeInt64(bytes, at + 26, last.timestamp)
-      bytes.writeInt32BE(NONE, at + 34)
-      writeInt64(bytes, at + 38, NONE)
-      at += ENTRY_BYTES
-    }
-    bytes.writeUInt32BE(crc32c(bytes, 6, bytes.length), 2)
-    return bytes
+  private entries(): SnapshotEntry[] {
+    return [...this.producers].map(([producerId, it]) => ({ producerId, epoch: it.epoch, batch: lastOf(it) }))
   }
 
-  private pathOf(offset: number): string {
-    return `${this.context.directory}/${snapshotName(offset)}`
+  private async reading(action: () => Promise<void>): Promise<void> {
+    const { directory } = this.context
+    try {
+      await action()
+    } catch (error) {
+      throw storageError(error, `read what the producers of '${directory}' have sent`, { path: directory })
+    }
   }
+}
+
+function lastOf({ batches }: ProducerEntry): ProducerBatch {
+  return batches[batches.length - 1]
 }
 
 /** Where a batch begins that lies about LOOK_BACK_BYTES before `offset`. */
@@ -249,50 +258,6 @@ async function placeBefore(segments: readonly Segment[], offset: number): Promis
     else high = middle
   }
   return { index, position: (await segments[index].lookup(low)).position }
-}
-
-/**
- * The offsets of the snapshots there are, ascending. Those that tell of more than the log has after a recovery, and what an
- * interrupted write has left, are removed.
- */
-export async function listSnapshots({ directory, storage }: SegmentContext, endOffset: number): Promise<number[]> {
-  const offsets: number[] = []
-  for (const { name } of await storage.list(directory)) {
-    const [, digits, suffix] = /^(\d{20})\.snapshot(\.tmp)?$/.exec(name) ?? []
-    if (digits === undefined) continue
-    if (suffix === undefined && Number(digits) <= endOffset) offsets.push(Number(digits))
-    else await removeIfPresent(storage, `${directory}/${name}`)
-  }
-  return offsets.sort((a, b) => a - b)
-}
-
-/** The producers that a snapshot tells of, or null where it is damaged. */
-function decodeSnapshot(bytes: Buffer): Map<number, ProducerEntry> | null {
-  if (bytes.length < HEADER_BYTES || bytes.readInt16BE(0) !== VERSION) return null
-  if (bytes.readUInt32BE(2) !== crc32c(bytes, 6, bytes.length)) return null
-  if (bytes.length !== HEADER_BYTES + bytes.readInt32BE(6) * ENTRY_BYTES) return null
-  const producers = new Map<number, ProducerEntry>()
-  for (let at = HEADER_BYTES; at < bytes.length; at += ENTRY_BYTES) {
-    const lastSequence = bytes.readInt32BE(at + 10)
-    // of one that has only begun a transaction
-    if (lastSequence < 0) continue
-    const lastOffset = readInt64(bytes, at + 14)
-    const delta = bytes.readInt32BE(at + 22)
-    const firstSequence = sequenceAfter(lastSequence, -delta)
-    const timestamp = readInt64(bytes, at + 26)
-    const batch = { firstSequence, lastSequence, baseOffset: lastOffset - delta, lastOffset, timestamp }
-    producers.set(readInt64(bytes, at), { epoch: bytes.readInt16BE(at + 8), batches: [batch] })
-  }
-  return producers
-}
-
-/** Sequences go round: after the greatest int32 comes 0. */
-function sequenceAfter(sequence: number, count: number): number {
-  return (sequence + count + SEQUENCES) % SEQUENCES
-}
-
-function snapshotName(offset: number): string {
-  return `${String(offset).padStart(20, '0')}.snapshot`
 }
 
 function refusal(code: ErrorCode, producerId: number, why: string): VarveError {

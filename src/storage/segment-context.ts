@@ -9,6 +9,7 @@ export interface SegmentContext {
   pool: SegmentPool
   readOnly: boolean
   indexIntervalBytes(): number
+  monotonicMs(): number
   /** Of a read-only log: the exchanges that the writer has made so far, as it has stored; see `PartitionCheckpoint`. */
   storedExchanges?: () => Promise<number>
 }

@@ -26,6 +26,7 @@ function contextOf({ indexIntervalBytes }: GoldenPartition): SegmentContext {
     pool: new SegmentPool(),
     readOnly: false,
     indexIntervalBytes: indexInterval,
+    monotonicMs: () => 0,
   }
 }
 

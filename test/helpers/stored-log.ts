@@ -34,7 +34,8 @@ export function batchAt(
 
 export function contextOn(storage: Storage, changes: Partial<SegmentContext> = {}): SegmentContext {
   const pool = new SegmentPool()
-  return { storage, directory: PARTITION, pool, readOnly: false, indexIntervalBytes: () => 4096, ...changes }
+  const own = { storage, directory: PARTITION, pool, readOnly: false }
+  return { ...own, indexIntervalBytes: () => 4096, monotonicMs: () => 0, ...changes }
 }
 
 /**

@@ -12,7 +12,14 @@ const DIRECTORY = '/log/t-0'
 async function pooled(capacity: number, count: number) {
   const storage = new MemoryStorage()
   const pool = new SegmentPool(capacity)
-  const context = { storage, directory: DIRECTORY, pool, readOnly: false, indexIntervalBytes: () => 4096 }
+  const context = {
+    storage,
+    directory: DIRECTORY,
+    pool,
+    readOnly: false,
+    indexIntervalBytes: () => 4096,
+    monotonicMs: () => 0,
+  }
   const segments: Segment[] = []
   for (let i = 0; i < count; i++) {
     await putFile(storage, `${DIRECTORY}/${segmentFileName(i, '.log')}`, 'x')

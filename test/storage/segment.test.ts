@@ -15,7 +15,14 @@ const CONTENT = Buffer.from('what the segment held')
 
 async function segmentOn(storage: Storage, options: Partial<SegmentContext> = {}, exchanges = 0) {
   const directory = '/log/t-0'
-  const context = { storage, directory, pool: new SegmentPool(0), readOnly: false, indexIntervalBytes: () => 4096 }
+  const context = {
+    storage,
+    directory,
+    pool: new SegmentPool(0),
+    readOnly: false,
+    indexIntervalBytes: () => 4096,
+    monotonicMs: () => 0,
+  }
   const path = `${directory}/${segmentFileName(7, '.log')}`
   await putFile(storage, path, CONTENT)
   const history = { exchanges, mayBeSwap: false }

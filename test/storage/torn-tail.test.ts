@@ -19,6 +19,7 @@ async function tornLog(content: Buffer) {
     pool: new SegmentPool(),
     readOnly: false,
     indexIntervalBytes: () => 1,
+    monotonicMs: () => 0,
   }
   return { storage, file, context }
 }
