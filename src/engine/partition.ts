@@ -2,6 +2,7 @@ import type { RecordContext } from '../codec/record.ts'
 import { VarveError } from '../errors.ts'
 import type { Allocate, LogSlice } from '../storage/log-reader.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
+import type { ActiveProducer } from '../storage/producer-state.ts'
 import { BatchWriter, type WriterContext } from './batch-writer.ts'
 
 /** Where a partition begins and ends. */
@@ -50,6 +51,11 @@ export class Partition {
       highWatermark,
       durableOffset: Math.min(durableOffset, logEndOffset),
     }
+  }
+
+  /** The idempotent producers that are remembered, those that were heard of last at the end. */
+  producers(): Promise<ActiveProducer[]> {
+    return this.writer.runTask(() => this.log.producers.list(this.log))
   }
 
   /** Whether it takes no more work. */

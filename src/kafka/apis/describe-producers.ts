@@ -1,7 +1,12 @@
+import type { ActiveProducer } from '../../storage/producer-state.ts'
 import { defineApi, outcomeOf } from '../api.ts'
+import { INVALID_REQUEST, Refusal } from '../error-codes.ts'
 import { array, int16, int32, int64, list, nullableString, string } from '../protocol/schema.ts'
 
-/** Which idempotent producers have appended to partitions. The log keeps no state of producers, so there are none. */
+/**
+ * Which idempotent producers have appended to partitions, each with its last batch, as far as they are remembered. There
+ * are no transactions, and so no coordinators of any. A partition that is asked for twice is told of once.
+ */
 export const describeProducers = defineApi({
   key: 61,
   name: 'DescribeProducers',
@@ -31,13 +36,18 @@ export const describeProducers = defineApi({
   },
   async handle({ topics }, call) {
     const answered = []
+    const told = new Set<string>()
     for (const { name, partitionIndexes } of topics) {
       const partitions = []
       for (const partitionIndex of partitionIndexes) {
+        let producers: ActiveProducer[] = []
         const outcome = await outcomeOf('DescribeProducers', call, async () => {
-          call.broker.engine.topic(name).partition(partitionIndex)
+          const key = `${name}-${partitionIndex}`
+          if (told.has(key)) throw new Refusal(INVALID_REQUEST, `${key} is asked for more than once`)
+          told.add(key)
+          producers = await call.broker.engine.topic(name).partition(partitionIndex).producers()
         })
-        partitions.push({ partitionIndex, ...outcome, activeProducers: [] })
+        partitions.push({ partitionIndex, ...outcome, activeProducers: producers.map(describe) })
       }
       answered.push({ name, partitions })
     }
@@ -56,3 +66,10 @@ export const describeProducers = defineApi({
     })),
   }),
 })
+
+const NONE = -1
+
+function describe({ producerId, epoch, lastSequence, lastTimestamp }: ActiveProducer) {
+  const own = { producerId, producerEpoch: epoch, lastSequence, lastTimestamp }
+  return { ...own, coordinatorEpoch: NONE, currentTxnStartOffset: NONE }
+}
