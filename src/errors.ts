@@ -40,7 +40,8 @@ const TABLE = {
   GROUP_SUBSCRIBED_TO_TOPIC: { number: 86, retriable: false },
   INVALID_RECORD: { number: 87, retriable: false },
 
-  CLOSED: { number: -1, retriable: false },
+  // a client of a server looks for another one, or for this one when it is back
+  CLOSED: { number: 6, retriable: false },
   LOCKED: { number: -1, retriable: true },
   READ_ONLY: { number: -1, retriable: false },
   // Kafka has no code of its own for it, and answers so
