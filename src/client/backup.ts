@@ -1,6 +1,7 @@
 import type { CopiedPartition } from '../engine/backup.ts'
 import type { LogEngine } from '../engine/log-engine.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
+import { freshProducerIds } from '../engine/producer-ids.ts'
 import { storageError } from '../errors.ts'
 import { checkOptions, functionCheck, path as pathCheck, show } from '../options.ts'
 import type { Damage } from '../storage/recovery.ts'
@@ -70,7 +71,9 @@ async function fill(
     progress.bytesTotal = total * 2
     if (bytes > 0) onProgress?.({ ...progress })
   })
-  await target.writeCheckpoint(checkpoints)
+  // the log goes on giving out ids, and the copy does not know them
+  const producerIds = freshProducerIds(engine.random)
+  await target.writeCheckpoint({ partitions: checkpoints, producerIds, clusterId: engine.clusterId.known })
   const copied = progress.bytesDone
   const { damage } = await verifyDirectory(target.path, {
     storage: engine.storage,

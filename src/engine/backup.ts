@@ -2,6 +2,7 @@ import { systemErrorCode } from '../errors.ts'
 import type { PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { NewSegment } from '../storage/new-segment.ts'
 import type { PartitionLog } from '../storage/partition-log.ts'
+import { ProducerSnapshots } from '../storage/producer-snapshots.ts'
 import type { Segment } from '../storage/segment.ts'
 import { mapBounded } from './bounded-map.ts'
 import { FileHolds } from './file-holds.ts'
@@ -130,12 +131,15 @@ export class Backups {
   }
 
   private async copy(
-    { topicId, segments, indexIntervalBytes, checkpoint }: PartitionCut,
+    { partition, topicId, segments, indexIntervalBytes, checkpoint }: PartitionCut,
     path: string,
     onCopied: (bytes: number) => void,
   ): Promise<void> {
     const { storage } = this.engine
     await storage.makeDirectory(path)
+    const { durableOffset } = checkpoint
+    const start = Math.min(segments[0].segment.baseOffset, durableOffset)
+    await new ProducerSnapshots(storage, partition.log.directory).copyTo(path, durableOffset, start)
     for (const [i, { segment, sizeBytes }] of segments.entries()) {
       onCopied(0)
       // one that is missing is missing in the copy, and found when that is checked
@@ -144,7 +148,7 @@ export class Backups {
       const copy = await NewSegment.create(storage, path, segment.baseOffset, indexIntervalBytes)
       try {
         await copy.copy((target, position) => segment.read(target, position), sizeBytes, onCopied)
-        const endOffset = segments[i + 1]?.segment.baseOffset ?? checkpoint.durableOffset
+        const endOffset = segments[i + 1]?.segment.baseOffset ?? durableOffset
         await copy.finish(endOffset, (suffix) => segment.readIndex(suffix))
       } catch (error) {
         await copy.abandon()

@@ -10,6 +10,7 @@ import { Backups } from './backup.ts'
 import { retryBesideWriter } from './beside-writer.ts'
 import { mapBounded } from './bounded-map.ts'
 import { Catalog, CATALOG_TOPIC } from './catalog.ts'
+import { ClusterId } from './cluster-id.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { findUnknownDirectories, partitionDirectory, type UnknownDirectory } from './layout.ts'
 import { Maintenance } from './maintenance.ts'
@@ -36,6 +37,7 @@ export class LogEngine {
   catalog!: Catalog
   recovery!: RecoveryReport
   producerIds!: ProducerIds
+  clusterId!: ClusterId
 
   readonly opener: PartitionOpener
   readonly maintenance: Maintenance
@@ -136,6 +138,7 @@ export class LogEngine {
     // a directory gets its checkpoint before its catalog
     if (known && checkpoint === null && damaged.length === 0) damaged.push(`${this.directory}/checkpoint-a`)
     this.producerIds = new ProducerIds(this.loaded, this.random, () => this.checkpointer.store())
+    this.clusterId = new ClusterId(this.loaded, this.random, this.readOnly ? null : () => this.checkpointer.store())
     const clean = damaged.length === 0 && (checkpoint?.clean ?? true)
     // a catalog that was moved away is followed by a new one: what is recorded of the old one is void
     const lost = known ? undefined : checkpoint?.partitions[CATALOG_KEY]
@@ -331,7 +334,7 @@ export class LogEngine {
       for (const { partition, log } of topic.partitions)
         partitions[partitionKey(topic.record, partition)] = log.checkpoint({ closing })
     }
-    return { clean: closing, partitions, producerIds: this.producerIds.reserved || undefined }
+    return { clean: closing, partitions, producerIds: this.producerIds.recorded, clusterId: this.clusterId.known }
   }
 
   private async writeIndexes(): Promise<void> {

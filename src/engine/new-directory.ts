@@ -1,7 +1,7 @@
 import { dirname, resolve, sep } from 'node:path'
 import { systemErrorCode, VarveError } from '../errors.ts'
 import { trimmedPath } from '../options.ts'
-import { CheckpointFiles, type PartitionCheckpoint } from '../storage/checkpoint.ts'
+import { CheckpointFiles, type Checkpoint } from '../storage/checkpoint.ts'
 import { LOCK_FILE } from '../storage/directory-lock.ts'
 import {
   removeIfPresent,
@@ -77,13 +77,13 @@ export class NewDirectory {
   }
 
   /** Writes what makes the directory a log that was closed in order, and makes all names in it durable. */
-  async writeCheckpoint(partitions: { [key: string]: PartitionCheckpoint }): Promise<void> {
+  async writeCheckpoint(checkpoint: Omit<Checkpoint, 'clean'>): Promise<void> {
     const { storage, path } = this
     const files = new CheckpointFiles(storage, path)
     try {
       // one of each name: a log whose checkpoint is damaged has another one
-      await files.store({ clean: true, partitions })
-      await files.store({ clean: true, partitions })
+      await files.store({ clean: true, ...checkpoint })
+      await files.store({ clean: true, ...checkpoint })
     } finally {
       await files.close()
     }

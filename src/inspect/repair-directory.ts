@@ -11,6 +11,7 @@ import {
   writePartitionMetadata,
 } from '../engine/layout.ts'
 import { NewDirectory } from '../engine/new-directory.ts'
+import { freshProducerIds } from '../engine/producer-ids.ts'
 import { INCOMPLETE_FILE } from '../engine/prepare-directory.ts'
 import { MAX_PARTITIONS } from '../engine/topic-admin.ts'
 import { topicDefaults } from '../engine/topic-config.ts'
@@ -315,7 +316,9 @@ class Repair {
           await writePartitionMetadata(storage, path, record.topicId)
         }
       }
-      await target.writeCheckpoint(checkpoints)
+      const producerIds = freshProducerIds(this.options.random ?? systemRandom)
+      const clusterId = this.root.checkpoint?.clusterId
+      await target.writeCheckpoint({ partitions: checkpoints, producerIds, clusterId })
       await this.check(target)
       await target.complete()
       return target.directory

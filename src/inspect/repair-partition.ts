@@ -2,6 +2,7 @@ import { RESERVATION_OFFSETS } from '../engine/offset-reservation.ts'
 import { VarveError } from '../errors.ts'
 import type { EpochStart, PartitionCheckpoint } from '../storage/checkpoint.ts'
 import { NewSegment, reader } from '../storage/new-segment.ts'
+import { ProducerSnapshots } from '../storage/producer-snapshots.ts'
 import type { Damage } from '../storage/recovery.ts'
 import { salvage, type BatchRun, type SalvageFault, type SalvageFile } from '../storage/salvage.ts'
 import { parseSegmentName, segmentFileName } from '../storage/segment-name.ts'
@@ -37,6 +38,8 @@ export interface SalvagedPartition {
   leaderEpoch: number
   sparse: boolean
   cleanedOffset: number
+  /** There may be batches of idempotent producers. */
+  hasProducers: boolean
 }
 
 const COMPARE_BYTES = 64 * 1024
@@ -73,7 +76,13 @@ export async function salvagePartition(
     leaderEpoch: runs.reduce((epoch, run) => Math.max(epoch, run.leaderEpoch), checkpoint?.leaderEpoch ?? -1) + 1,
     sparse: sparse || hasGap(runs),
     cleanedOffset: checkpoint?.cleanedOffset ?? 0,
+    hasProducers: await hasSnapshots(storage, source.directory),
   }
+}
+
+async function hasSnapshots(storage: Storage, directory: string): Promise<boolean> {
+  const offsets = await unlessMissing<number[]>(new ProducerSnapshots(storage, directory).list(Infinity), () => [])
+  return offsets.length > 0
 }
 
 /** Whether batches are missing otherwise than where an epoch begins. */
@@ -265,6 +274,8 @@ export async function writePartition(
     await segment.finish(logEndOffset)
     segments.push([logEndOffset, 0])
   }
+  // what was saved is all that it can tell: the old ones may know of what was not
+  if (saved.hasProducers) await new ProducerSnapshots(storage, directory).write(segments[0][0], [])
   const [durableSegment, durablePosition] = segments[segments.length - 1]
   const durableOffset = runs.length === 0 ? logEndOffset : saved.contentEndOffset
   return {

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { internalsOf } from '../client/internals.ts'
+import { internalsOf, type VarveInternals } from '../client/internals.ts'
 import type { Varve } from '../client/varve.ts'
 import { checkOptions, integer, nonEmptyString, type Check } from '../options.ts'
 import { apis } from './apis.ts'
@@ -66,23 +66,21 @@ export async function listen(log: Varve, options: ServeOptions, afterwards: () =
     limits,
     Object.fromEntries(Object.keys(kafkaLimits).map((name) => [name, integer(1)])) as Record<keyof KafkaLimits, Check>,
   )
-  const { clusterId = clusterIdOf(log.directory), autoCreateTopics = true, defaultPartitions = 1 } = options
+  const { autoCreateTopics = true, defaultPartitions = 1 } = options
   const warn = options.onWarning ?? ((message) => console.warn(message))
-  const broker = new Broker(
-    internalsOf('serveKafka', log),
-    apis,
-    limits,
-    { clusterId, autoCreateTopics, defaultPartitions },
-    warn,
-  )
+  const internals = internalsOf('serveKafka', log)
+  const clusterId = options.clusterId ?? (await clusterIdOf(internals, warn))
+  const broker = new Broker(internals, apis, limits, { clusterId, autoCreateTopics, defaultPartitions }, warn)
   const server = new KafkaServer(log, broker, afterwards)
   await server.listen(options)
   return server
 }
 
 /** The same for the same directory: clients tell clusters apart by it. */
-function clusterIdOf(directory: string): string {
-  return Buffer.from(directory.padStart(16, 'varve').slice(-16)).toString('base64url').slice(0, 22)
+async function clusterIdOf({ engine }: VarveInternals, warn: (message: string) => void): Promise<string> {
+  const { clusterId, isStored } = await engine.clusterId.get()
+  if (!isStored) warn(`the cluster id '${clusterId}' could not be stored: name one, or clients see another next time`)
+  return clusterId
 }
 
 /** A log that Kafka clients can reach. */

@@ -51,6 +51,8 @@ export interface Checkpoint {
   partitions: { [key: string]: PartitionCheckpoint }
   /** Ids of idempotent producers below it may have been given out. Absent: none were. */
   producerIds?: number
+  /** What Kafka's clients tell the cluster by. Absent: none has asked. */
+  clusterId?: string
 }
 
 /** What was found at open. `damaged`: files that were there and could not be used. */
