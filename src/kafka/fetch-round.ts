@@ -129,11 +129,12 @@ export class FetchRound {
     const { fetched } = reading
     const { allocate } = this.buffers
     const isFirst = () => reading.bytes === 0
-    while (reading.nextOffset < partition.highWatermark) {
-      const room = Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
-      // the first batch of an answer is sent whatever its size, so that nobody is stuck
-      if (room <= 0 && !(this.bytes === 0 && isFirst())) return
-      try {
+    try {
+      partition.throwIfClosed()
+      while (reading.nextOffset < partition.highWatermark) {
+        const room = Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
+        // the first batch of an answer is sent whatever its size, so that nobody is stuck
+        if (room <= 0 && !(this.bytes === 0 && isFirst())) return
         const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous, allocate)
         if (read.length === 0 && read.fault === null) return void (reading.nextOffset = read.nextOffset)
         if (read.length === 0) throw await partition.log.corruption(read, 0, reading.nextOffset, read.fault!)
@@ -145,13 +146,12 @@ export class FetchRound {
         reading.nextOffset = slice.nextOffset
         reading.previous = slice
         if (sizeAfter(slice) > room - slice.length) return
-      } catch (error) {
-        // what is whole before the damage is sent, and the damage is met by the next fetch
-        if (reading.bytes > 0) return void (reading.partition = null)
-        this.broker.reportUnexpected('Fetch', error)
-        fetched.errorCode = errorNumber(error)
-        return
       }
+    } catch (error) {
+      // what is whole before the damage is sent, and the damage is met by the next fetch
+      if (reading.bytes > 0) return void (reading.partition = null)
+      this.broker.reportUnexpected('Fetch', error)
+      fetched.errorCode = errorNumber(error)
     }
   }
 

@@ -2,8 +2,13 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { apiVersions } from '../../src/kafka/apis/api-versions.ts'
+import { fetch } from '../../src/kafka/apis/fetch.ts'
+import { listOffsets } from '../../src/kafka/apis/list-offsets.ts'
+import { metadata } from '../../src/kafka/apis/metadata.ts'
+import { produce } from '../../src/kafka/apis/produce.ts'
 import { serveKafka } from '../../src/kafka/server.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { clientBatch } from '../helpers/client-batch.ts'
 import { KafkaSession } from '../helpers/kafka-session.ts'
 import { KafkaTestClient } from '../helpers/kafka-client.ts'
 import { openLog } from '../helpers/logs.ts'
@@ -98,4 +103,51 @@ test('requests that were sent at once are answered in their order', async () => 
   const order: number[] = []
   await Promise.all(answers.map(async (answer) => order.push((await answer).readInt32BE(0))))
   expect(order).toEqual(ids)
+})
+
+test('a directory has the same cluster id over restarts, another one has another', async () => {
+  const storage = new MemoryStorage()
+  const ids: (string | null)[] = []
+  for (const own of [storage, storage, new MemoryStorage()]) {
+    await using session = await KafkaSession.open({}, { storage: own })
+    ids.push((await session.client.send(metadata, 12, { topics: [] })).clusterId)
+    expect(session.warnings).toEqual([])
+  }
+  expect(ids[0]).toMatch(/^[\w-]{22}$/)
+  expect(ids[1]).toBe(ids[0])
+  expect(ids[2]).not.toBe(ids[0])
+})
+
+test('a cluster id that cannot be stored is told of, and served all the same', async () => {
+  const storage = new MemoryStorage()
+  await (await openLog({ storage })).close()
+  await using session = await KafkaSession.open({}, { storage, readOnly: true })
+  expect((await session.client.send(metadata, 12, { topics: [] })).clusterId).toHaveLength(22)
+  expect(session.warnings).toEqual([expect.stringMatching(/^the cluster id '.{22}' could not be stored/)])
+})
+
+test('where the log was closed under its server, a client is told to look for the leader again', async () => {
+  const storage = new MemoryStorage()
+  await using session = await KafkaSession.open({}, { storage })
+  const { topicId } = await session.log.createTopic({ name: 't', valueCodec: 'bytes' })
+  const { client } = session
+  const at = { partition: 0, currentLeaderEpoch: -1, fetchOffset: 0, lastFetchedEpoch: -1, logStartOffset: -1 }
+  const nothing = { partitionMaxBytes: 99, replicaDirectoryId: 'AAAAAAAAAAAAAAAAAAAAAA', highWatermark: -1 }
+  const asked = [{ topic: 't', topicId, partitions: [{ ...at, ...nothing }] }]
+  const bounds = { maxWaitMs: 600_000, minBytes: 1, maxBytes: 1_000 }
+  const poll = (by = client) => by.send(fetch, 12, { ...bounds, topics: asked })
+  await using other = await KafkaTestClient.connect(session.server.bootstrapServers[0])
+  const waiting = poll(other)
+  await client.send(apiVersions, 0)
+  const closing = session.log.close()
+  const partition = { index: 0, records: [clientBatch(['a'])] }
+  const topicData = [{ name: 't', topicId, partitionData: [partition] }]
+  const request = { transactionalId: null, acks: -1, timeoutMs: 1_000, topicData }
+  const refused = (await client.send(produce, 9, request)).responses[0].partitionResponses[0]
+  expect(refused).toMatchObject({ errorCode: 6, baseOffset: -1 })
+  await closing
+  for (const { responses } of [await waiting, await poll()]) expect(responses[0].partitions[0].errorCode).toBe(6)
+  const times = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: 1_000 }]
+  const listed = await client.send(listOffsets, 5, { topics: [{ name: 't', partitions: times }] })
+  expect(listed.topics[0].partitions[0].errorCode).toBe(6)
 })
