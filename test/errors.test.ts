@@ -40,6 +40,7 @@ const KAFKA: Partial<Record<ErrorCode, [number: number, retriable: boolean]>> = 
   GROUP_SUBSCRIBED_TO_TOPIC: [86, false],
   INVALID_RECORD: [87, false],
   DISK_FULL: [56, true],
+  CLOSED: [6, false],
 }
 /** What Kafka has no code for, and may pass by itself: a holder closes, a queue drains. */
 const PASSING: ErrorCode[] = ['LOCKED', 'QUEUE_FULL']

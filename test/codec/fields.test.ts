@@ -99,6 +99,64 @@ test('a text that could not be written again is not read: one that is too long, 
   expect(() => textOf(32_768, 65, true)).toThrow('a text is longer than 32767 bytes')
 })
 
+test('flexible fields read back as they were written, and so do booleans and bytes', () => {
+  const fields = fc.record({
+    yes: fc.boolean(),
+    byte: fc.integer({ min: -0x80, max: 0x7f }),
+    text: wellFormed,
+    perhapsText: fc.option(wellFormed),
+    bytes: fc.uint8Array({ maxLength: 700 }),
+    perhapsBytes: fc.option(fc.uint8Array()),
+    perhapsList: fc.option(fc.array(fc.integer())),
+  })
+  fc.assert(
+    fc.property(fields, fc.boolean(), (value, flexible) => {
+      const writer = new FieldWriter()
+      writer.flexible = flexible
+      writer.boolean(value.yes).int8(value.byte).string(value.text).nullableString(value.perhapsText)
+      writer.byteString(value.bytes).nullableByteString(value.perhapsBytes)
+      if (value.perhapsList === null) writer.size(-1)
+      else writer.array(value.perhapsList, (item) => writer.int32(item))
+      writer.append(Buffer.from('end'))
+      const reader = new FieldReader(writer.finish(), 'a test')
+      reader.flexible = flexible
+      const [yes, byte, text, perhapsText] = [reader.boolean(), reader.int8(), reader.string(), reader.nullableString()]
+      const bytes = new Uint8Array(reader.byteString())
+      const perhaps = reader.nullableByteString()
+      const perhapsBytes = perhaps === null ? null : new Uint8Array(perhaps)
+      const perhapsList = reader.nullableArray(4, () => reader.int32())
+      expect({ yes, byte, text, perhapsText, bytes, perhapsBytes, perhapsList }).toEqual(value)
+      expect(reader.take(3).toString()).toBe('end')
+    }),
+  )
+})
+
+test('many bytes are passed on and not copied, in their place among the others', () => {
+  const many = Buffer.alloc(5_000, 'm')
+  const pieces = new FieldWriter().int16(1).byteString(many).int16(2).finishInPieces()
+  expect(pieces.map(({ length }) => length)).toEqual([6, 5_000, 2])
+  expect(pieces[1].buffer).toBe(many.buffer)
+  const whole = new FieldWriter().int16(1).byteString(many).int16(2).finish()
+  expect(whole).toEqual(Buffer.concat(pieces))
+})
+
+test('a tagged field is read where it is known, and must fill its size; others are stepped over', () => {
+  const reading = (bytes: number[], flexible = true) => {
+    const reader = new FieldReader(Uint8Array.from(bytes), 'a test')
+    reader.flexible = flexible
+    const found: number[] = []
+    reader.tags((tag) => {
+      if (tag !== 1) return false
+      found.push(reader.int8())
+      return true
+    })
+    return found
+  }
+  expect(reading([2, 0, 3, 9, 9, 9, 1, 1, 7])).toEqual([7])
+  expect(reading([], false)).toEqual([])
+  expect(() => reading([1, 1, 2, 7, 7])).toThrow('the tagged field 1 is not of 2 bytes')
+})
+
 function errorOf(run: () => unknown): unknown {
   try {
     run()

@@ -1,8 +1,10 @@
 /** What a backup does about files that it cannot open, or not delete when it lets them go. */
 import { expect, test } from 'vitest'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { ProducerSnapshots } from '../../src/storage/producer-snapshots.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
-import { DIRECTORY, idle, namesIn, openLog, rejection, segmentPath, valuesOf } from '../helpers/logs.ts'
+import { opened, PARTITION, snapshotPath } from '../helpers/idempotent-producer.ts'
+import { DIRECTORY, idle, namesIn, openLog, putFile, rejection, segmentPath, valuesOf } from '../helpers/logs.ts'
 
 const COPY = '/backups/copy'
 const VALUES = Array.from({ length: 10 }, (_, i) => `${i}${'.'.repeat(80)}`)
@@ -81,5 +83,41 @@ test('what waits for its sync, which no reader sees yet, is not in the copy', as
   const copy = await openLog({ directory: COPY, storage: disk })
   expect(await valuesOf(copy, 't')).toEqual(['acknowledged'])
   await copy.close()
+  await log.close()
+})
+
+test.each([
+  ['the newest snapshot', 'newest'],
+  ['an older one, where the newest is damaged', 'older'],
+  ['the log, where the snapshots tell of more than was copied', 'none'],
+])('a copy knows again what an idempotent producer has sent, by %s', async (_, which) => {
+  const storage = new MemoryStorage()
+  const { log, send } = await opened(storage, {}, { segmentBytes: 300 })
+  for (let i = 0; i < 20; i++) await send(i)
+  const snapshots = new ProducerSnapshots(storage, PARTITION)
+  const stored = await snapshots.list(Infinity)
+  expect(stored).toHaveLength(2)
+  if (which === 'older') await putFile(storage, snapshotPath(stored[1]), 'damaged')
+  for (const offset of which === 'none' ? stored : []) {
+    await storage.rename(snapshotPath(offset), snapshotPath(offset + 100))
+  }
+  const { damage } = await log.backup(COPY)
+  expect(damage).toEqual([])
+  await log.close()
+  expect(await new ProducerSnapshots(storage, `${COPY}/t-0`).list(Infinity)).toEqual([
+    { newest: stored[1], older: stored[0], none: 0 }[which],
+  ])
+  const copy = await opened(storage, { directory: COPY })
+  expect(await Promise.all([15, 16, 17, 18, 19].map((sequence) => copy.send(sequence)))).toEqual([15, 16, 17, 18, 19])
+  expect(await copy.send(21)).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
+  expect(await copy.send(20)).toBeGreaterThanOrEqual(20)
+  await copy.log.close()
+})
+
+test('a copy of a log without idempotent producers has no snapshot either', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  const log = await logOn(storage)
+  await log.backup(COPY)
+  expect((await namesIn(storage, `${COPY}/t-0`)).filter((name) => name.endsWith('.snapshot'))).toEqual([])
   await log.close()
 })

@@ -35,3 +35,13 @@ test('a fault in the program is told as it is, and not as damage', async () => {
   vi.spyOn(partition, 'read').mockRejectedValue(fault)
   expect(await rejection(catalog.load(3))).toBe(fault)
 })
+
+test('a topic is found by its id, as long as it is there', async () => {
+  const log = await openLog()
+  const { topicId } = await log.createTopic({ name: 't' })
+  const { catalog } = log['engine']
+  expect(catalog.get(topicId)).toMatchObject({ name: 't', topicId })
+  await log.deleteTopic('t')
+  expect(catalog.get(topicId)).toBeUndefined()
+  await log.close()
+})

@@ -24,3 +24,17 @@ test('a partition that is not there yet is named, beside those that are', async 
   await log.createTopic({ name: 't', partitions: 2 })
   expect(() => log['engine'].topic('t').partition(2)).toThrow('has partitions 0 to 1, not 2')
 })
+
+test('a configuration that is unset has its default again, in the same change as others are set', async () => {
+  const storage = new MemoryStorage()
+  const log = await openLog({ storage })
+  await log.createTopic({ name: 't', segmentBytes: 5_000, retentionMs: 7 })
+  const { segmentBytes: byDefault } = (await log.createTopic({ name: 'other' })).config
+  await new TopicAdmin(log['engine']).alter('t', { retentionMs: 8 }, ['segmentBytes'])
+  const changed = { segmentBytes: byDefault, retentionMs: 8 }
+  expect((await log.describeTopic('t')).config).toMatchObject(changed)
+  await log.close()
+  const again = await openLog({ storage })
+  expect((await again.describeTopic('t')).config).toMatchObject(changed)
+  await again.close()
+})

@@ -5,6 +5,7 @@ import { repairDirectory, type RepairReport } from '../../src/inspect/repair-dir
 import { verifyDirectory } from '../../src/inspect/verify-directory.ts'
 import { CheckpointFiles } from '../../src/storage/checkpoint.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { opened, PARTITION } from '../helpers/idempotent-producer.ts'
 import {
   changeFile,
   contentOf,
@@ -267,3 +268,20 @@ test('committed offsets stay where the catalog has lost that their partition was
 function* batchPositions(content: Buffer): Generator<number> {
   for (let at = 0; at < content.length; at += readBatchHeader(content, at).sizeBytes) yield at
 }
+
+test('what was saved is known again when an idempotent producer sends it, and what was not is taken', async () => {
+  const storage = new MemoryStorage()
+  const first = await opened(storage, {}, { segmentBytes: 300 })
+  for (let i = 0; i < 20; i++) await first.send(i)
+  await first.log.close()
+  // its last batches are lost; the snapshot knows them
+  const bases = (await namesIn(storage, PARTITION)).filter((name) => name.endsWith('.log'))
+  await storage.removeFile(`${PARTITION}/${bases.at(-1)}`)
+  const lost = Number.parseInt(bases.at(-1)!)
+  await repairDirectory(DIRECTORY, { storage, output: '/saved' })
+  const { log, send } = await opened(storage, { directory: '/saved' })
+  expect(await send(lost - 1)).toBe(lost - 1)
+  expect(await send(lost)).toBeGreaterThanOrEqual(20)
+  expect(await log['engine'].producerIds.take()).toBeGreaterThan(1_000_000)
+  await log.close()
+})

@@ -1,37 +1,14 @@
 /** What is remembered of idempotent producers: which batches are taken, known again or refused, also after a restart. */
 import { describe, expect, test } from 'vitest'
-import { checkReceivedBatch } from '../../src/codec/received-batch.ts'
-import type { VarveOptions } from '../../src/engine/open-options.ts'
-import type { TopicConfig } from '../../src/engine/topic-config.ts'
-import { findSnapshotFault } from '../../src/codec/producer-snapshot.ts'
+import type { Varve } from '../../src/client/varve.ts'
+import { decodeSnapshot, findSnapshotFault } from '../../src/codec/producer-snapshot.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
-import type { Storage } from '../../src/storage/storage.ts'
-import { clientBatch } from '../helpers/client-batch.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
 import { SyncGate } from '../helpers/sync-gate.ts'
-import { changeFile, DIRECTORY, namesIn, openLog, putFile, recordsOf, segmentPath, valuesOf } from '../helpers/logs.ts'
+import { changeFile, openLog, valuesOf } from '../helpers/logs.ts'
+import { opened, PARTITION, snapshotPath, snapshotsIn, TOPIC } from '../helpers/idempotent-producer.ts'
 
-const TOPIC = 't'
-const PARTITION = `${DIRECTORY}/${TOPIC}-0`
 const LAST_SEQUENCE = 2 ** 31 - 1
-
-async function opened(storage: Storage, options: Partial<VarveOptions> = {}, config: Partial<TopicConfig> = {}) {
-  const log = await openLog({ storage, ...options })
-  const isThere = (await log.listTopics()).length > 0
-  if (!isThere) await log.createTopic({ name: TOPIC, valueCodec: 'string', ...config })
-  const topic = log['engine'].topic(TOPIC)
-  /** Sends a batch of a producer; gives its offset, or the error's code. */
-  const send = (baseSequence: number, { producerId = 7, epoch = 0, values = ['x'] } = {}): Promise<number | string> => {
-    const batch = clientBatch(values, { producerId, producerEpoch: epoch, baseSequence })
-    return topic.appendReceived(topic.partition(0), batch, checkReceivedBatch(batch, 1_000_000, true)).then(
-      ({ baseOffset }) => baseOffset,
-      (error: { code: string }) => error.code,
-    )
-  }
-  return { log, send }
-}
-
-const snapshotsIn = async (storage: Storage) =>
-  (await namesIn(storage, PARTITION)).filter((name) => name.endsWith('.snapshot')).map((name) => Number.parseInt(name))
 
 describe('a batch', () => {
   test('of one of the last five is known again, and gets the offset that it has', async () => {
@@ -96,6 +73,96 @@ describe('a batch', () => {
     expect(await send(0, { producerId: 8 })).toBe(1)
     expect(await send(56)).toBe(2)
     expect(await send(1, { producerId: 8 })).toBe(3)
+    await log.close()
+  })
+})
+
+describe('a producer', () => {
+  const DAY_MS = 86_400_000
+
+  test('that was silent for a day is forgotten, and one that was not is known', async () => {
+    const storage = new MemoryStorage()
+    const clock = new FakeClock()
+    const { log, send } = await opened(storage, { clock })
+    await send(0)
+    await send(0, { producerId: 8 })
+    clock.advance(DAY_MS - 1)
+    expect(await send(2)).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
+    expect(await send(1, { producerId: 8 })).toBe(2)
+    clock.advance(1)
+    expect(await send(2)).toBe(3)
+    expect(await send(3, { producerId: 8 })).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
+    await log.close()
+  })
+
+  test('is not forgotten because the wall clock was moved', async () => {
+    const clock = new FakeClock()
+    const { log, send } = await opened(new MemoryStorage(), { clock })
+    await send(0)
+    clock.setWallClock(clock.now() + 100 * DAY_MS)
+    expect(await send(0)).toBe(0)
+    await log.close()
+  })
+
+  test('that was forgotten is in no snapshot any more; after a restart the day begins again', async () => {
+    const storage = new MemoryStorage()
+    const clock = new FakeClock()
+    const first = await opened(storage, { clock })
+    await first.send(0)
+    await first.send(0, { producerId: 8 })
+    await first.log.close()
+    const again = new FakeClock()
+    const second = await opened(storage, { clock: again })
+    await second.send(1)
+    again.advance(DAY_MS)
+    await second.log.close()
+    const { log, send } = await opened(storage, { clock: again })
+    expect(Math.max(...(await snapshotsIn(storage)))).toBe(3)
+    expect(decodeSnapshot(await storage.readFile(snapshotPath(3)))).toEqual([])
+    // what stands in the log is read
+    expect(await send(1)).toBe(2)
+    await log.close()
+  })
+
+  test('is forgotten where 10,000 others have been heard of since', async () => {
+    const { log, send } = await opened(new MemoryStorage(), { flush: 'os' })
+    await send(0)
+    await Promise.all(Array.from({ length: 9_999 }, (_, i) => send(0, { producerId: 100 + i })))
+    expect(await send(0)).toBe(0)
+    await send(0, { producerId: 50 })
+    expect(await send(2)).toBe(10_001)
+    await log.close()
+  })
+})
+
+describe('those that are remembered', () => {
+  const listed = (log: Varve) => log['engine'].topic(TOPIC).partition(0).producers()
+
+  test('are listed with their last batch, also before any of them sends again', async () => {
+    const storage = new MemoryStorage()
+    const first = await opened(storage)
+    await first.send(0, { values: ['a', 'b'] })
+    await first.send(0, { producerId: 8, epoch: 3 })
+    const known = [
+      { producerId: 7, epoch: 0, lastSequence: 1, lastTimestamp: 1_000 },
+      { producerId: 8, epoch: 3, lastSequence: 0, lastTimestamp: 1_000 },
+    ]
+    expect(await listed(first.log)).toEqual(known)
+    await first.log.close()
+    const reader = await openLog({ storage, readOnly: true })
+    expect(await listed(reader)).toEqual(known)
+    await reader.close()
+    const { log, send } = await opened(storage)
+    expect(await listed(log)).toEqual(known)
+    expect(await send(2)).toBe(3)
+    await log.close()
+  })
+
+  test('are none where none has sent, and to look writes nothing', async () => {
+    const storage = new MemoryStorage()
+    const { log } = await opened(storage)
+    expect(await listed(log)).toEqual([])
+    expect(await snapshotsIn(storage)).toEqual([])
     await log.close()
   })
 })
@@ -238,64 +305,4 @@ describe('after a restart', () => {
       await log.close()
     },
   )
-})
-
-describe('snapshots', () => {
-  test('of records that are cut off are gone when others get their offsets, and so is a half-written one', async () => {
-    const storage = new MemoryStorage()
-    const first = await opened(storage)
-    await first.send(0)
-    const cut = storage.crash()
-    // as where the disk has lost what it had synced
-    for (const name of [`${'9'.padStart(20, '0')}.snapshot`, `${'9'.padStart(20, '0')}.snapshot.tmp`])
-      await putFile(cut, `${PARTITION}/${name}`, Buffer.from('0001', 'hex'))
-    await changeFile(cut, segmentPath(TOPIC, 0, 0, '.log'), (content) => Buffer.concat([content, Buffer.from('torn')]))
-    const { log } = await opened(cut)
-    expect(await snapshotsIn(cut)).toEqual([0])
-    expect((await namesIn(cut, PARTITION)).filter((name) => name.endsWith('.tmp'))).toEqual([])
-    await log.close()
-  })
-
-  test('aside, a batch that is sent again is answered with the time of its append', async () => {
-    const { log, send } = await opened(new MemoryStorage(), {}, { messageTimestampType: 'LogAppendTime' })
-    await send(0)
-    const batch = () => clientBatch(['x'], { producerId: 7, producerEpoch: 0, baseSequence: 0 })
-    const topic = log['engine'].topic(TOPIC)
-    const again = batch()
-    const answer = await topic.appendReceived(topic.partition(0), again, checkReceivedBatch(again, 1_000_000, true))
-    const [record] = await recordsOf(log, TOPIC)
-    expect(answer).toEqual({ baseOffset: 0, appendTime: record.timestamp })
-    await log.close()
-  })
-
-  test('are none where there is no idempotent producer', async () => {
-    const storage = new MemoryStorage()
-    const { log } = await opened(storage)
-    await log.append(TOPIC, { value: 'x' })
-    await log.close()
-    expect(await snapshotsIn(storage)).toEqual([])
-  })
-
-  test('begin where the first such producer comes: what is before is not read', async () => {
-    const storage = new MemoryStorage()
-    const first = await opened(storage)
-    for (let i = 0; i < 5; i++) await first.log.append(TOPIC, { value: 'x' })
-    await first.send(0)
-    expect(await snapshotsIn(storage)).toEqual([5])
-    const { log, send } = await opened(storage.crash())
-    expect(await send(0)).toBe(5)
-    await log.close()
-  })
-
-  test('are written when a segment is full, and only the last two are kept', async () => {
-    const storage = new MemoryStorage()
-    const { log, send } = await opened(storage, {}, { segmentBytes: 200 })
-    for (let i = 0; i < 20; i++) await send(i)
-    const found = await snapshotsIn(storage)
-    expect(found.length).toBe(2)
-    const bases = (await namesIn(storage, PARTITION)).filter((name) => name.endsWith('.log'))
-    expect(bases).toContain(`${String(found[1]).padStart(20, '0')}.log`)
-    expect((await namesIn(storage, PARTITION)).filter((name) => name.endsWith('.tmp'))).toEqual([])
-    await log.close()
-  })
 })

@@ -8,7 +8,7 @@ import { SegmentPool } from '../../src/storage/segment-pool.ts'
 import type { Storage } from '../../src/storage/storage.ts'
 import { systemError } from '../../src/storage/system-error.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
-import { putFile } from '../helpers/logs.ts'
+import { openLog, putFile } from '../helpers/logs.ts'
 import { batchAt, fileOf, storedLog } from '../helpers/stored-log.ts'
 
 const CONTENT = Buffer.from('what the segment held')
@@ -126,3 +126,16 @@ test.each(['open', 'readFile'])(
     expect(segment.isOpen).toBe(false)
   },
 )
+
+test('the greatest timestamp of one that is not sealed is the one so far', async () => {
+  const log = await openLog({})
+  await log.createTopic({ name: 't', valueCodec: 'string' })
+  const { active } = log['engine'].topic('t').partition(0).log
+  const found = [await active.greatestTimestamp(false)]
+  for (const timestamp of [5_000, 9_000, 7_000]) {
+    await log.append('t', { value: 'x', timestamp })
+    found.push(await active.greatestTimestamp(false))
+  }
+  expect(found).toEqual([-Infinity, 5_000, 9_000, 9_000])
+  await log.close()
+})
