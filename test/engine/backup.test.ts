@@ -89,9 +89,10 @@ test('what waits for its sync, which no reader sees yet, is not in the copy', as
 test.each([
   ['the newest snapshot', 'newest'],
   ['an older one, where the newest is damaged', 'older'],
+  ['an older one, where the newest goes while it is copied', 'gone'],
   ['the log, where the snapshots tell of more than was copied', 'none'],
 ])('a copy knows again what an idempotent producer has sent, by %s', async (_, which) => {
-  const storage = new MemoryStorage()
+  const storage = new FaultyStorage(new MemoryStorage())
   const { log, send } = await opened(storage, {}, { segmentBytes: 300 })
   for (let i = 0; i < 20; i++) await send(i)
   const snapshots = new ProducerSnapshots(storage, PARTITION)
@@ -101,11 +102,13 @@ test.each([
   for (const offset of which === 'none' ? stored : []) {
     await storage.rename(snapshotPath(offset), snapshotPath(offset + 100))
   }
+  const isRead = (kind: string, path: string) => kind === 'readFile' && path === snapshotPath(stored[1])
+  if (which === 'gone') storage.failAt({ call: isRead, code: 'ENOENT' })
   const { damage } = await log.backup(COPY)
   expect(damage).toEqual([])
   await log.close()
   expect(await new ProducerSnapshots(storage, `${COPY}/t-0`).list(Infinity)).toEqual([
-    { newest: stored[1], older: stored[0], none: 0 }[which],
+    { newest: stored[1], older: stored[0], gone: stored[0], none: 0 }[which],
   ])
   const copy = await opened(storage, { directory: COPY })
   expect(await Promise.all([15, 16, 17, 18, 19].map((sequence) => copy.send(sequence)))).toEqual([15, 16, 17, 18, 19])

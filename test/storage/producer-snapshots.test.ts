@@ -68,6 +68,23 @@ describe('snapshots', () => {
     await log.close()
   })
 
+  test('that are all damaged are as none, also where the start of the log is deleted', async () => {
+    const storage = new MemoryStorage()
+    const first = await opened(storage, {}, { segmentBytes: 300 })
+    for (let i = 0; i < 20; i++) await first.send(i)
+    await first.log.deleteRecords(TOPIC, { partition: 0, beforeOffset: 10 })
+    await first.log.close()
+    for (const offset of await snapshotsIn(storage)) await putFile(storage, snapshotPath(offset), 'damaged')
+    const { log, send } = await opened(storage)
+    expect(await Promise.all([16, 19, 21, 20].map((sequence) => send(sequence)))).toEqual([
+      16,
+      19,
+      'OUT_OF_ORDER_SEQUENCE_NUMBER',
+      20,
+    ])
+    await log.close()
+  })
+
   test('that cannot be written or recovered fail nothing but what needs them', async () => {
     const storage = new FaultyStorage(new MemoryStorage())
     const first = await opened(storage)
