@@ -11,7 +11,7 @@ export interface ClientBatch extends RawBatch {
 
 /** A batch with a record of each value; each has the key `k`, unless `keys` says otherwise. */
 export function clientBatch(
-  values: readonly string[],
+  values: readonly (string | Buffer)[],
   { compression = 'none', producerId = -1, producerEpoch = -1, baseSequence = -1, ...fields }: ClientBatch = {},
   keys: readonly (string | null)[] = values.map(() => 'k'),
 ): Buffer {

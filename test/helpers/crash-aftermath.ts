@@ -1,6 +1,7 @@
 import type { Varve } from '../../src/client/varve.ts'
 import type { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { atLeast, must, openOn, same, uniqueValue, type Moment, type Survivors } from './crash-oracle.ts'
+import { checkKnown, sendAgain, takeProducerId } from './crash-producer.ts'
 import { drawCut } from './power-cuts.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
@@ -20,13 +21,18 @@ export async function checkGoesOn(
 ): Promise<void> {
   const powerGoes = random.chance(0.5)
   const count = powerGoes ? random.between(1, 6) : 1
+  const producerId = moment.producerId < 0 ? -1 : await takeProducerId(log, moment.producerId)
+  const resent = await sendAgain(log, moment, survivors)
   const added = await appendToAll(log, random, survivors, count, moment.wallMs)
+  for (const { topic, partition, added: records } of resent) added.get(`${topic}/${partition}`)!.unshift(...records)
   if (powerGoes) await log.flush()
   else await log.close()
   const again = await openOn(powerGoes ? disk.crash(drawCut(disk, random)) : disk, random, moment.wallMs)
   const { clean, scannedBytes, cutBytes, damage } = again.recovery
   if (powerGoes) same(clean, false, 'whether the second stop was clean')
   else same(JSON.stringify({ clean, scannedBytes, cutBytes, damage }), NOTHING_TO_RECOVER, 'the second open')
+  if (producerId >= 0) await takeProducerId(again, producerId)
+  await checkKnown(again, resent)
   same((await again.listTopics()).map(({ name }) => name).join(), [...survivors.keys()].sort().join(), 'topics')
   for (const [name, partitions] of survivors) {
     const description = await again.describeTopic(name)

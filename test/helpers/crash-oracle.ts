@@ -5,6 +5,7 @@ import { type Flush } from '../../src/engine/flush.ts'
 import type { RecoveryReport } from '../../src/engine/open-options.ts'
 import type { TopicConfig } from '../../src/engine/topic-config.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import type { SentBatch } from './crash-producer.ts'
 import { FakeClock } from './fake-clock.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
@@ -36,6 +37,8 @@ export interface PartitionMoment {
   leaderEpoch: number
   /** Greatest offset that anybody has seen, -1 when none. */
   greatestSeen: number
+  /** What an idempotent producer has handed in; later ones came after this moment. */
+  sent: readonly SentBatch[]
 }
 
 /** One topic at one moment; where a change is under way, all that may be found after it. */
@@ -55,6 +58,8 @@ export interface Moment {
   acks: number
   nowMs: number
   wallMs: number
+  /** Greatest id that a producer was given, -1 when none. */
+  producerId: number
   /** What an open must find: a log closed in order, one that was not, or either because it is being opened or closed. */
   expected: 'clean' | 'unclean' | 'either'
   /** All that was written is there, as after a kill: nothing that was acknowledged may be lost, in any mode. */
@@ -175,7 +180,7 @@ function inCreation(leaderEpoch: number): PartitionMoment {
 }
 
 export function emptyPartition(leaderEpoch: number): PartitionMoment {
-  return { entries: [], count: 0, durableCount: 0, startMin: 0, startMax: 0, leaderEpoch, greatestSeen: -1 }
+  return { entries: [], count: 0, durableCount: 0, startMin: 0, startMax: 0, leaderEpoch, greatestSeen: -1, sent: [] }
 }
 
 function checkDescription({ partitions, config }: TopicDescription, { counts, configs }: TopicMoment): void {

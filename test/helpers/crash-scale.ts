@@ -1,4 +1,5 @@
 import { REAL_SECTORS, SMALL_SECTORS, type Sectors } from './disk-profiles.ts'
+import type { SeededRandom } from './seeded-random.ts'
 
 /** How large the things of a run are, all in bytes. */
 export interface Scale {
@@ -25,4 +26,9 @@ export const REAL_SCALE: Scale = {
   indexIntervalBytes: [0, 4096],
   retentionBytes: 20_000,
   sectors: REAL_SECTORS,
+}
+
+/** Sizes for a topic. */
+export function drawSizes(random: SeededRandom, { segmentBytes, indexIntervalBytes }: Scale) {
+  return { segmentBytes: random.pick(segmentBytes), indexIntervalBytes: random.pick(indexIntervalBytes) }
 }

@@ -10,32 +10,14 @@ import {
   uniqueValue,
   type Entry,
   type Moment,
-  type PartitionMoment,
-  type TopicMoment,
 } from './crash-oracle.ts'
-import { SMALL_SCALE } from './crash-scale.ts'
+import type { CrashPoint, LivePartition, LiveTopic } from './crash-live.ts'
+import { nextBatch, repeatable, sendTo, sentBefore, takeProducerId } from './crash-producer.ts'
+import { drawSizes, SMALL_SCALE } from './crash-scale.ts'
 import { FakeClock } from './fake-clock.ts'
 import { ObservedStorage } from './observed-storage.ts'
 import { drawCut } from './power-cuts.ts'
 import type { SeededRandom } from './seeded-random.ts'
-
-/** A moment of a run, and the disk as it was then, unsynced changes and all. */
-export interface CrashPoint {
-  disk: MemoryStorage
-  moment: Moment
-  /** A sync is about to begin: nothing is more uncertain than now. */
-  beforeSync: boolean
-}
-
-interface LivePartition extends PartitionMoment {
-  entries: Entry[]
-  nextOffset: number
-}
-
-interface LiveTopic extends TopicMoment {
-  topicId: string
-  partitions: LivePartition[]
-}
 
 /** A sync that takes as long as this stalls, ms. */
 const STALLS_MS = [3, 60, 5000]
@@ -57,15 +39,20 @@ export class CrashScript {
   private readonly deletedIds: string[] = []
   private expected: Moment['expected'] = 'either'
   private acks = 0
+  private producerId = -1
   private label = 'open'
   private stalls = 0
   private isCut = false
 
-  /** @param flushes the modes that topics are created with and altered to */
+  /**
+   * @param flushes  the modes that topics are created with and altered to
+   * @param produces whether idempotent producers send batches as well
+   */
   constructor(
     private readonly random: SeededRandom,
     private readonly flushes: readonly Flush[],
     private readonly scale = SMALL_SCALE,
+    private readonly produces = false,
   ) {}
 
   async run(steps: number): Promise<void> {
@@ -87,7 +74,7 @@ export class CrashScript {
     if (this.topics.length === 0) return this.createTopic()
     if (die < 40) {
       name('append')
-      return this.append()
+      return this.produces && random.chance(0.6) ? this.produce() : this.append()
     }
     if (die < 50) {
       name('appendBatch')
@@ -144,9 +131,8 @@ export class CrashScript {
     this.storage = new ObservedStorage(this.disk, (call, path, when) => this.note(`${call} ${path}`, when))
     this.log = await openOn(this.storage, this.random, this.clock.now(), this.clock)
     if (!first) await this.adopt({ ...before, expected: stop, isKill })
-    this.expected = 'unclean'
-    this.isCut = false
-    // syncs take their time, so that writes go on meanwhile; not in an open, whose moments should be all alike
+    Object.assign(this, { expected: 'unclean', isCut: false })
+    // syncs take their time, so that writes go on meanwhile; not in an open: its moments should be all alike
     this.disk.syncDelay = () => {
       if (this.random.chance(0.02)) return this.stall(this.random.pick(STALLS_MS))
       return this.random.chance(0.4) ? this.tick() : undefined
@@ -181,8 +167,9 @@ export class CrashScript {
       for (const [i, partition] of topic.partitions.entries()) {
         const { kept, start, end, leaderEpoch } = survivors.get(topic.name)![i]
         const entries = partition.entries.slice(0, kept)
+        const sent = sentBefore(partition.sent, (entries.at(-1)?.offset ?? -1) + 1, topic.name)
         const changes = { entries, count: kept, durableCount: kept, startMin: start, startMax: start, leaderEpoch }
-        Object.assign(partition, changes, { nextOffset: end })
+        Object.assign(partition, changes, { nextOffset: end, sent })
       }
     }
   }
@@ -207,10 +194,10 @@ export class CrashScript {
       ...topic,
       partitions: topic.partitions.map((partition) => ({ ...partition, count: partition.entries.length })),
     }))
-    const { acks, expected, isCut } = this
+    const { acks, expected, isCut, producerId } = this
     const [nowMs, wallMs] = [this.clock?.monotonicMs() ?? 0, this.clock?.now() ?? 0]
     const label = `${this.label}: ${call} at ${nowMs} ms`
-    return { label, topics, deletedIds: [...this.deletedIds], acks, nowMs, wallMs, expected, isCut }
+    return { label, topics, deletedIds: [...this.deletedIds], acks, nowMs, wallMs, producerId, expected, isCut }
   }
 
   /** Holds the log to what it says is durable. */
@@ -230,13 +217,22 @@ export class CrashScript {
     const { random } = this
     const index = random.below(topic.partitions.length)
     const partition = topic.partitions[index]
-    const value = uniqueValue(random, random.pick(this.scale.valueBytes))
+    const value = this.drawValue()
     const key = random.chance(0.3) ? null : `key ${random.below(4)}`
     const timestamp = this.clock.now() + (random.chance(0.2) ? random.between(-50, 50) : 0)
-    const durable = topic.configs.length === 1 && acknowledgesDurably(flushOf(topic.configs[0]))
-    const entry = { offset: partition.nextOffset++, key, value, timestamp, ackedAs: 0, ackedMs: 0, durable }
-    partition.entries.push(entry)
+    const entry = this.enter(topic, partition, { key, value, timestamp })
     return { partition, entry, record: { partition: index, key, value, timestamp } }
+  }
+
+  private drawValue(): Buffer {
+    return uniqueValue(this.random, this.random.pick(this.scale.valueBytes))
+  }
+
+  private enter(topic: LiveTopic, partition: LivePartition, record: Pick<Entry, 'key' | 'value' | 'timestamp'>): Entry {
+    const durable = topic.configs.length === 1 && acknowledgesDurably(flushOf(topic.configs[0]))
+    const entry = { ...record, offset: partition.nextOffset++, ackedAs: 0, ackedMs: 0, durable }
+    partition.entries.push(entry)
+    return entry
   }
 
   private acknowledge(partition: LivePartition, entry: Entry, offset: number): void {
@@ -255,6 +251,30 @@ export class CrashScript {
       this.acknowledge(partition, entry, offset)
     })
     await Promise.all(appends)
+  }
+
+  /** Some batches of an idempotent producer, of which it may have sent the first one before. */
+  private async produce(): Promise<void> {
+    const { random, log } = this
+    const topic = this.someTopic()
+    if (topic === undefined) return
+    topic.producerId ??= this.producerId = await takeProducerId(log, this.producerId)
+    const index = random.below(topic.partitions.length)
+    const partition = topic.partitions[index]
+    const before = repeatable(partition.sent, partition.startMax)
+    const again = before.length > 0 && random.chance(0.5) ? [random.pick(before)] : []
+    const fresh = Array.from({ length: random.between(1, 3) }, () => {
+      const values = Array.from({ length: random.between(1, 3) }, () => this.drawValue())
+      const batch = nextBatch(topic.producerId!, partition.sent, partition.nextOffset, this.clock.now(), values)
+      partition.sent.push(batch)
+      return { batch, entries: batch.records.map((record) => this.enter(topic, partition, { key: 'k', ...record })) }
+    })
+    const sends = [...again.map((batch) => ({ batch, entries: [] })), ...fresh].map(async ({ batch, entries }) => {
+      const offset = await sendTo(log, topic.name, index, batch)
+      if (offset !== batch.offset) throw new Error(`the batch at ${batch.offset} got ${offset}`)
+      for (const [i, entry] of entries.entries()) this.acknowledge(partition, entry, offset + i)
+    })
+    await Promise.all(sends)
   }
 
   /** Each call makes a batch of its own, so that several in flight may need more than one segment. */
@@ -311,16 +331,8 @@ export class CrashScript {
     const { random } = this
     const topic = this.someTopic()
     if (topic === undefined) return
-    const changes = this.drawSizes()
+    const changes = drawSizes(random, this.scale)
     await this.change(topic, random.chance(0.5) ? { ...changes, flush: random.pick(this.flushes) } : changes)
-  }
-
-  private drawSizes() {
-    const { random, scale } = this
-    return {
-      segmentBytes: random.pick(scale.segmentBytes),
-      indexIntervalBytes: random.pick(scale.indexIntervalBytes),
-    }
   }
 
   private async change(topic: LiveTopic, changes: Partial<TopicConfig>): Promise<void> {
@@ -340,7 +352,7 @@ export class CrashScript {
     topic.counts = [count, count + 1]
     const { partitions } = await this.log.createPartitions(topic.name, count + 1)
     topic.counts = [count + 1]
-    topic.partitions.push({ ...emptyPartition(partitions[count].leaderEpoch), entries: [], nextOffset: 0 })
+    topic.partitions.push({ ...emptyPartition(partitions[count].leaderEpoch), entries: [], nextOffset: 0, sent: [] })
   }
 
   private async createTopic(): Promise<void> {
@@ -349,7 +361,7 @@ export class CrashScript {
     if (name === undefined || topics.length >= MOST_TOPICS) return
     const count = random.between(1, 2)
     const flush = random.pick(this.flushes)
-    const config: Partial<TopicConfig> = { flush, valueCodec: 'bytes', ...this.drawSizes() }
+    const config: Partial<TopicConfig> = { flush, valueCodec: 'bytes', ...drawSizes(random, this.scale) }
     const topic: LiveTopic = {
       name,
       state: 'creating',
@@ -361,7 +373,7 @@ export class CrashScript {
     topics.push(topic)
     const { topicId, partitions } = await this.log.createTopic({ name, partitions: count, ...config })
     for (const { leaderEpoch } of partitions) {
-      topic.partitions.push({ ...emptyPartition(leaderEpoch), entries: [], nextOffset: 0 })
+      topic.partitions.push({ ...emptyPartition(leaderEpoch), entries: [], nextOffset: 0, sent: [] })
     }
     Object.assign(topic, { topicId, state: 'there' })
   }

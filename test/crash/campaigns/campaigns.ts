@@ -1,10 +1,10 @@
 import type { Campaign } from './campaign.ts'
 import { groups } from './groups.ts'
 import { orders } from './orders.ts'
-import { powerCut } from './power-cut.ts'
+import { powerCut, producers } from './power-cut.ts'
 import { recovery } from './recovery.ts'
 
 /** By name. */
 export const CAMPAIGNS: ReadonlyMap<string, Campaign> = new Map(
-  [powerCut, orders, recovery, groups].map((campaign) => [campaign.name, campaign]),
+  [powerCut, producers, orders, recovery, groups].map((campaign) => [campaign.name, campaign]),
 )

@@ -1,6 +1,7 @@
 import type { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { checkFound, openOn, recoveredFrom, type Moment, type Survivors } from '../../helpers/crash-oracle.ts'
-import { CrashScript, type CrashPoint } from '../../helpers/crash-script.ts'
+import type { CrashPoint } from '../../helpers/crash-live.ts'
+import { CrashScript } from '../../helpers/crash-script.ts'
 import { pendingOn, signatureOf } from '../../helpers/disk-profiles.ts'
 import { ObservedStorage } from '../../helpers/observed-storage.ts'
 import { drawCut, drawnCuts, plainCuts } from '../../helpers/power-cuts.ts'
