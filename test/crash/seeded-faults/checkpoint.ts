@@ -216,8 +216,8 @@ export const CHECKPOINT: readonly SeededFault[] = [
     what: 'where the newest checkpoint is damaged, the mark of the one before is believed',
     standsFor: 'a damaged checkpoint means an unclean stop',
     file: 'src/engine/partition-opener.ts',
-    find: 'clean: damaged.length === 0 && (checkpoint?.clean ?? false),',
-    replace: 'clean: checkpoint?.clean ?? false,',
+    find: 'const clean = damaged.length === 0 && (checkpoint?.clean ?? false)\n',
+    replace: 'const clean = checkpoint?.clean ?? false\n',
     hunts: [testOf('client/varve.open.checkpoint')],
   },
 ]

@@ -42,6 +42,11 @@ export function nestedCuts(mode: string, states = 10_000): CampaignHunt {
   return { campaign: 'recovery', mode, states }
 }
 
+/** Power cuts in random runs in which idempotent producers send batches. */
+export function producerCuts(mode: string, states = 10_000): CampaignHunt {
+  return { campaign: 'producers', mode, states }
+}
+
 /** Power cuts in random runs of consumer groups. */
 export function groupCuts(mode: string, states = 5_000): CampaignHunt {
   return { campaign: 'groups', mode, states }

@@ -2,6 +2,7 @@ import { CHECKPOINT } from './checkpoint.ts'
 import { COMPACTION } from './compaction.ts'
 import { COPIES } from './copies.ts'
 import type { SeededFault } from './fault.ts'
+import { PRODUCERS } from './producers.ts'
 import { READING } from './reading.ts'
 import { RECOVERY } from './recovery.ts'
 import { TOPICS } from './topics.ts'
@@ -16,4 +17,5 @@ export const FAULTS: readonly SeededFault[] = [
   ...COMPACTION,
   ...READING,
   ...COPIES,
+  ...PRODUCERS,
 ]

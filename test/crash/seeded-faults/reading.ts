@@ -34,7 +34,7 @@ export const READING: readonly SeededFault[] = [
     what: 'retention believes the last entry of a time index',
     standsFor: 'on a wrong time hangs what retention deletes',
     file: 'src/storage/segment.ts',
-    find: 'if (!(await endsLatest(log, this.sizeBytes, indexes.offsets, indexes.times))) await this.rebuild(files)',
+    find: 'if (!(await endsLatest(files.log, this.sizeBytes, offsets, times))) await this.rebuild(files)',
     replace: 'void endsLatest',
     hunts: [testOf('client/varve.read.indexes'), testOf('client/varve.retention')],
   },
