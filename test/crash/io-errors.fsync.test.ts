@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from 'vitest'
 import { CLIENT_CHAPTERS } from '../helpers/io-chapters.clients.ts'
+import { PRODUCER_CHAPTERS } from '../helpers/io-chapters.producers.ts'
 import { CHAPTERS } from '../helpers/io-chapters.ts'
 import { FILE_SYSTEMS, runWithFailedSync } from '../helpers/failed-syncs.ts'
 
@@ -17,7 +18,7 @@ function startOf(only: string, prefix: string): number {
 }
 
 describe.each(FILE_SYSTEMS)('after a sync that fails on %s', (fileSystem) => {
-  test.each([...CHAPTERS, ...CLIENT_CHAPTERS].map((chapter) => [chapter.name, chapter] as const))(
+  test.each([...CHAPTERS, ...CLIENT_CHAPTERS, ...PRODUCER_CHAPTERS].map((chapter) => [chapter.name, chapter] as const))(
     'no acknowledgement is false, and a reopened log shows only what is durable: %s',
     { timeout: 300_000 },
     async (name, chapter) => {

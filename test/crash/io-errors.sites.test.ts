@@ -5,6 +5,7 @@
  */
 import { describe } from 'vitest'
 import { CLIENT_CHAPTERS } from '../helpers/io-chapters.clients.ts'
+import { PRODUCED, PRODUCER_CHAPTERS } from '../helpers/io-chapters.producers.ts'
 import { CHAPTERS } from '../helpers/io-chapters.ts'
 import type { Call } from '../helpers/faulty-storage.ts'
 import { errorsAt, testChapters } from '../helpers/io-campaign.ts'
@@ -14,13 +15,14 @@ const FILE = 'test/crash/io-errors.sites.test.ts'
 
 /**
  * A group's state, for which there is room at the next try; a checkpoint that costs recovery time only where it is lacking;
- * and a file that compaction has only read, or has synced.
+ * a file that compaction has only read, or has synced; and a snapshot of what producers have sent, for which the log stands.
  */
 function needsNobody({ kind, path, fault }: Call): boolean {
   if (fault === 'ENOSPC' && path.includes('/__consumer_offsets-')) return true
   const isCheckpoint = path.startsWith(`${DIRECTORY}/checkpoint-`)
   const isItsName = kind === 'syncDirectory' && `${DIRECTORY}/`.startsWith(path)
-  return isCheckpoint || isItsName || (kind === 'close' && path.includes('/keyed-0/'))
+  const isSnapshot = path.includes('.snapshot') || (kind === 'syncDirectory' && path.includes(`/${PRODUCED}-0`))
+  return isCheckpoint || isItsName || isSnapshot || (kind === 'close' && path.includes('/keyed-0/'))
 }
 
 function checkTold({ ledger, calls }: Ended): void {
@@ -30,6 +32,6 @@ function checkTold({ ledger, calls }: Ended): void {
 }
 
 describe('a storage call that fails', () => {
-  const chapters = [...CHAPTERS, ...CLIENT_CHAPTERS]
+  const chapters = [...CHAPTERS, ...CLIENT_CHAPTERS, ...PRODUCER_CHAPTERS]
   testChapters(FILE, 'gives a typed error and loses nothing acknowledged', chapters, errorsAt, checkTold)
 })

@@ -156,15 +156,8 @@ export class Ledger {
     fillers: readonly (string | null)[],
     key: string | null = null,
   ): Promise<void> {
-    const call = ++this.calls
-    const facts = fillers.map((filler): RecordFact => {
-      const value = filler === null ? null : `${++this.handed}|${filler}`
-      const life = this.topic(topic)?.life ?? -1
-      const place = { topic, life, partition, key, value, call, callSize: fillers.length }
-      return { ...place, offset: -1, ackedAt: NEVER, durableAt: NEVER }
-    })
+    const facts = this.handIn(topic, partition, fillers, key)
     const durably = this.isDurablyAcknowledged(topic)
-    this.records.push(...facts)
     await this.attempt(`append ${fillers.length} to ${topic}-${partition}`, async () => {
       const records = facts.map(({ value }) => ({ partition, key, value }))
       const results =
@@ -177,6 +170,19 @@ export class Ledger {
       }
       return results[0].offset
     })
+  }
+
+  /** Records that are about to be handed in with one call. */
+  handIn(topic: string, partition: number, fillers: readonly (string | null)[], key: string | null): RecordFact[] {
+    const call = ++this.calls
+    const facts = fillers.map((filler): RecordFact => {
+      const value = filler === null ? null : `${++this.handed}|${filler}`
+      const life = this.topic(topic)?.life ?? -1
+      const place = { topic, life, partition, key, value, call, callSize: fillers.length }
+      return { ...place, offset: -1, ackedAt: NEVER, durableAt: NEVER }
+    })
+    this.records.push(...facts)
+    return facts
   }
 
   async flush(log: Varve): Promise<void> {

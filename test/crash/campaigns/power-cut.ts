@@ -6,6 +6,7 @@ import type { Campaign, Run } from './campaign.ts'
 import { Images } from './images.ts'
 
 const STEPS = 40
+const PRODUCER_STEPS = 25
 const REAL_SCALE_SHARE = 0.1
 /** Draws of what a file system may leave, at any moment and where a sync is about to begin. */
 const DRAWS = 2
@@ -25,7 +26,7 @@ async function takeApart(run: Run, produces: boolean): Promise<void> {
   const { random, flushes } = run
   const scale = random.chance(REAL_SCALE_SHARE) ? REAL_SCALE : SMALL_SCALE
   const script = new CrashScript(random, flushes, scale, produces)
-  await script.run(STEPS)
+  await script.run(produces ? PRODUCER_STEPS : STEPS)
   const images = new Images(run, GO_ON_ONE_IN)
   let signature = ''
   for (const { disk, moment: before, beforeSync } of script.points) {
