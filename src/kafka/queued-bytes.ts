@@ -1,20 +1,24 @@
 /** Counts the bytes of requests that are in memory, over all connections, and lets nobody read on while they are many. */
 export class QueuedBytes {
-  private bytes = 0
+  private held = 0
   private readonly waiting = new Set<() => void>()
 
   constructor(private readonly maxBytes: number) {}
 
+  get bytes(): number {
+    return this.held
+  }
+
   get isFull(): boolean {
-    return this.bytes > this.maxBytes
+    return this.held > this.maxBytes
   }
 
   add(bytes: number): void {
-    this.bytes += bytes
+    this.held += bytes
   }
 
   remove(bytes: number): void {
-    this.bytes -= bytes
+    this.held -= bytes
     if (this.isFull) return
     const woken = [...this.waiting]
     this.waiting.clear()
