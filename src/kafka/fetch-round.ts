@@ -41,6 +41,8 @@ interface Reading {
 export class FetchRound {
   private readonly readings: Reading[]
   private bytes = 0
+  /** There is more than a partition, or the answer, has room for: nothing is waited for then. */
+  private isFull = false
   private readonly maxBytes: number
 
   constructor(
@@ -57,8 +59,8 @@ export class FetchRound {
     return this.readings.map(({ fetched }) => fetched)
   }
 
-  /** @param onGone calls what it is given when nobody waits for the answer any more */
-  async run(onGone: (wake: () => void) => void): Promise<void> {
+  /** @param onGone calls what it is given when nobody waits for the answer any more; returns what takes that back */
+  async run(onGone: (wake: () => void) => () => void): Promise<void> {
     const { broker, bounds } = this
     let isOver = bounds.maxWaitMs <= 0
     let wake = () => {}
@@ -66,8 +68,8 @@ export class FetchRound {
       isOver = true
       wake()
     }
-    const cancels = isOver ? [] : [broker.clock.setTimer(bounds.maxWaitMs, end), broker.onClosing(end)]
-    if (!isOver) onGone(end)
+    const cancels = isOver ? [] : [broker.clock.setTimer(bounds.maxWaitMs, end), broker.onClosing(end), onGone(end)]
+    const always = cancels.length
     try {
       for (;;) {
         await this.readAll()
@@ -79,7 +81,7 @@ export class FetchRound {
             if (partition !== null) cancels.push(partition.onRecords(nextOffset, resolve))
         })
         // one that was woken need not be told again
-        for (const cancel of cancels.splice(2)) cancel()
+        for (const cancel of cancels.splice(always)) cancel()
       }
     } finally {
       for (const cancel of cancels) cancel()
@@ -89,7 +91,7 @@ export class FetchRound {
 
   /** An error is told at once, and so is what fills the answer. */
   private get isEnough(): boolean {
-    if (this.bytes >= Math.min(this.bounds.minBytes, this.maxBytes)) return true
+    if (this.bytes >= Math.min(this.bounds.minBytes, this.maxBytes) || this.isFull) return true
     return this.readings.some(({ partition, fetched }) => partition === null || fetched.errorCode !== 0)
   }
 
@@ -132,19 +134,19 @@ export class FetchRound {
     while (reading.nextOffset < partition.highWatermark) {
       const room = Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
       // the first batch of an answer is sent whatever its size, so that nobody is stuck
-      if (room <= 0 && !(this.bytes === 0 && isFirst())) return
+      if (room <= 0 && !(this.bytes === 0 && isFirst())) return void (this.isFull = true)
       try {
         const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous, allocate)
         if (read.length === 0 && read.fault === null) return void (reading.nextOffset = read.nextOffset)
         if (read.length === 0) throw await partition.log.corruption(read, 0, reading.nextOffset, read.fault!)
         const slice = atMost(read, room, this.bytes === 0)
-        if (slice === null) return
+        if (slice === null) return void (this.isFull = true)
         fetched.pieces.push(slice.bytes.subarray(0, slice.length))
         this.bytes += slice.length
         reading.bytes += slice.length
         reading.nextOffset = slice.nextOffset
         reading.previous = slice
-        if (sizeAfter(slice) > room - slice.length) return
+        if (sizeAfter(slice) > room - slice.length) return void (this.isFull = true)
       } catch (error) {
         // what is whole before the damage is sent, and the damage is met by the next fetch
         if (reading.bytes > 0) return void (reading.partition = null)
@@ -173,7 +175,7 @@ function sizeAfter({ bytes, length }: LogSlice): number {
 function atMost(slice: LogSlice, room: number, takesFirst: boolean): LogSlice | null {
   if (slice.length <= room) return slice
   let [length, nextOffset] = [0, slice.nextOffset]
-  for (;;) {
+  while (length < slice.length) {
     const { sizeBytes, lastOffset } = readBatchHeader(slice.bytes, length)
     if (length + sizeBytes > room && !(takesFirst && length === 0)) break
     length += sizeBytes
