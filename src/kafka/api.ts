@@ -16,6 +16,8 @@ export interface Call {
   /** The node id of the listener that was called. */
   nodeId: number
   connection: KafkaConnection
+  /** Counts memory that the answer takes before it is written with the bytes of all connections, until then. */
+  hold(bytes: number): void
   /** Calls `listener` when the answer has gone out, or never will: what it is made of may be used again then. */
   onAnswered(listener: () => void): void
 }
@@ -35,6 +37,8 @@ export interface ApiDefinition<Q extends Shape, A extends Shape> {
   response: A
   /** Requests of this kind need not wait for the answers of those before them: what they do is ordered when they begin. */
   isPipelined?: boolean
+  /** Requests of this kind may be as large as any. */
+  bringsRecords?: boolean
   /** Nothing keeps any part of the request once it is answered: its memory is used again. */
   isTransient?: boolean
   /** Does it. Null: the client waits for no answer. */
@@ -51,6 +55,7 @@ export interface Api {
   advertised: readonly [first: number, last: number]
   flexibleSince: number
   isPipelined: boolean
+  bringsRecords: boolean
   isTransient: boolean
   /**
    * Reads the request, does it and writes the answer: resolves with the body in pieces, or null for none.
@@ -82,6 +87,7 @@ export function defineApi<Q extends Shape, A extends Shape>(
     advertised: definition.advertised ?? versions,
     flexibleSince,
     isPipelined: definition.isPipelined ?? false,
+    bringsRecords: definition.bringsRecords ?? false,
     isTransient: definition.isTransient ?? false,
     async serve(body, call) {
       const { version } = call
@@ -92,7 +98,7 @@ export function defineApi<Q extends Shape, A extends Shape>(
         answer = await definition.handle(request, call)
       } catch (error) {
         call.broker.reportUnexpected(name, error)
-        answer = definition.refuse(request, errorNumber(error), (error as Error).message, call)
+        answer = definition.refuse(request, errorNumber(error), messageOf(error), call)
       }
       return answer === null ? null : write(answer, version)
     },
@@ -110,6 +116,13 @@ export function errorNumber(error: unknown): number {
   return error instanceof VarveError ? error.kafkaErrorNumber : -1
 }
 
+/** What went wrong, in words; not so many that no answer could hold them where a client's own are among them. */
+export function messageOf(error: unknown): string {
+  return (error as Error).message.slice(0, MESSAGE_CHARS_MAX)
+}
+
+const MESSAGE_CHARS_MAX = 1_000
+
 /** Does one item of a request, which fails by itself. */
 export async function outcomeOf(api: string, { broker }: Call, action: () => Promise<void>): Promise<Outcome> {
   try {
@@ -117,7 +130,7 @@ export async function outcomeOf(api: string, { broker }: Call, action: () => Pro
     return DONE
   } catch (error) {
     broker.reportUnexpected(api, error)
-    return { errorCode: errorNumber(error), errorMessage: (error as Error).message }
+    return { errorCode: errorNumber(error), errorMessage: messageOf(error) }
   }
 }
 

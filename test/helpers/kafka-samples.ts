@@ -106,7 +106,8 @@ class Sample {
     if (/^memberId$/.test(name)) return random.pick(['', 'nobody'])
     if (/protocolType/.test(name)) return 'consumer'
     if (/clientSoftware/.test(name)) return 'fuzz-1'
-    if (/group|coordinatorKeys|^key$|transactional/i.test(path) && !/topic/i.test(path)) return random.pick(names.groups)
+    if (/group|coordinatorKeys|^key$|transactional/i.test(path) && !/topic/i.test(path))
+      return random.pick(names.groups)
     if (/name|topic/i.test(name)) return random.chance(0.9) ? random.pick(names.topics) : `t${random.below(1000)}`
     return 'x'.repeat(random.below(12))
   }

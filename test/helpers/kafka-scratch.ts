@@ -78,7 +78,12 @@ export class ScratchBroker implements AsyncDisposable {
     const log = await openLog({ storage, clock })
     const topics = ['orders', 'compacted', 'quiet']
     for (const name of topics) {
-      await log.createTopic({ ...CLIENT_TOPIC, name, partitions: 2, ...(name === 'compacted' && { cleanupPolicy: 'compact' }) })
+      await log.createTopic({
+        ...CLIENT_TOPIC,
+        name,
+        partitions: 2,
+        ...(name === 'compacted' && { cleanupPolicy: 'compact' }),
+      })
       await log.append(name, { key: 'k', value: Buffer.from(name), partition: 0 })
     }
     const warnings: string[] = []
@@ -105,7 +110,8 @@ export class ScratchBroker implements AsyncDisposable {
     const outcome = !socket.isOver ? 'waiting' : socket.destroyed ? 'refused' : 'answered'
     socket.destroy()
     await connection.closed
-    if (this.warnings.length > before + 1) throw new Error(`more than one line: ${this.warnings.slice(before).join('\n')}`)
+    if (this.warnings.length > before + 1)
+      throw new Error(`more than one line: ${this.warnings.slice(before).join('\n')}`)
     return outcome
   }
 
@@ -137,6 +143,8 @@ export function sized(frame: Buffer): Buffer {
 }
 
 async function quietOf(storage: MemoryStorage): Promise<string> {
-  const files = await Promise.all([0, 1].map((partition) => storage.readFile(segmentPath('quiet', partition, 0, '.log'))))
+  const files = await Promise.all(
+    [0, 1].map((partition) => storage.readFile(segmentPath('quiet', partition, 0, '.log'))),
+  )
   return files.map((file) => file.toString('hex')).join(' ')
 }

@@ -1,4 +1,4 @@
-import { defineApi, type Call } from '../api.ts'
+import { defineApi, messageOf, type Call } from '../api.ts'
 import { GROUP_ID_NOT_FOUND } from '../error-codes.ts'
 import { groupFailure } from '../group-calls.ts'
 import { array, boolean, bytes, int16, int32, list, nullableString, string } from '../protocol/schema.ts'
@@ -83,8 +83,8 @@ async function describe(call: Call, groupId: string) {
     }
   } catch (error) {
     const errorCode = groupFailure(call, error)
-    if (errorCode !== GROUP_ID_NOT_FOUND) return unknown('', errorCode, (error as Error).message)
+    if (errorCode !== GROUP_ID_NOT_FOUND) return unknown('', errorCode, messageOf(error))
     // before version 6 it is told as a group that is no more
-    return call.version < 6 ? unknown('Dead', 0, null) : unknown('Dead', errorCode, (error as Error).message)
+    return call.version < 6 ? unknown('Dead', 0, null) : unknown('Dead', errorCode, messageOf(error))
   }
 }

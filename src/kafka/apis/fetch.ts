@@ -121,7 +121,7 @@ export const fetch = defineApi({
     const used = broker.fetchSessions.use({ sessionId, sessionEpoch, partitions, forgotten })
     if (typeof used === 'number') return answer(used, 0, [])
     const { session, isFull } = used
-    const buffers = new AnswerBuffers(broker.buffers)
+    const buffers = new AnswerBuffers(broker.buffers, (bytes) => call.hold(bytes))
     call.onAnswered(() => buffers.release())
     const round = new FetchRound(broker, [...session.partitions.values()], request, buffers)
     await round.run((wake) => connection.onClosed(wake))

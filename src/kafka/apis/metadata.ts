@@ -73,7 +73,8 @@ export const metadata = defineApi({
         [...broker.topics()].map((one) => describe(one, call)),
       )
     const described: Values<typeof topic>[] = []
-    for (const { topicId, name } of topics) {
+    // one that is named twice is described once, as in Kafka: few bytes ask for many
+    for (const { topicId, name } of new Map(topics.map((one) => [`${one.topicId}/${one.name}`, one])).values()) {
       if (topicId !== ZERO_UUID) {
         const found = broker.topicById(topicId)
         described.push(found === undefined ? missing(UNKNOWN_TOPIC_ID, null, topicId) : describe(found, call))

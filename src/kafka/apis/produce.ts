@@ -3,7 +3,7 @@ import { isCompacted } from '../../engine/topic-config.ts'
 import { refuseInternal } from '../../engine/internal-topics.ts'
 import type { Topic } from '../../engine/topic.ts'
 import { VarveError } from '../../errors.ts'
-import { defineApi, errorNumber, type Call } from '../api.ts'
+import { defineApi, errorNumber, messageOf, type Call } from '../api.ts'
 import { INVALID_RECORD, INVALID_REQUIRED_ACKS, UNKNOWN_TOPIC_ID } from '../error-codes.ts'
 import {
   int16,
@@ -64,6 +64,7 @@ export const produce = defineApi({
   advertised: [0, 13],
   flexibleSince: 9,
   isPipelined: true,
+  bringsRecords: true,
   isTransient: true,
   request: {
     transactionalId: nullableString({ since: 3 }),
@@ -138,7 +139,7 @@ async function append(
     return { ...failed(data, 0, null), baseOffset, logAppendTimeMs: appendTime, logStartOffset }
   } catch (error) {
     broker.reportUnexpected('Produce', error)
-    return failed(data, errorNumber(error), (error as Error).message)
+    return failed(data, errorNumber(error), messageOf(error))
   }
 }
 
