@@ -150,18 +150,17 @@ class MarkingReader extends FieldReader {
     if (this.flexible) this.mark('int32')
     super.tags((tag) => {
       // tag and size, one byte each in what is made here, lie before the value
-      for (const start of [this.position_ - 2, this.position_ - 1])
-        this.lengths.push({ kind: 'varint', start, end: start + 1 })
+      for (const start of [this.at - 2, this.at - 1]) this.lengths.push({ kind: 'varint', start, end: start + 1 })
       return read(tag)
     })
   }
 
-  private get position_(): number {
+  private get at(): number {
     return this.frame.length - this.remaining
   }
 
   private mark(kind: 'int16' | 'int32'): void {
-    const start = this.position_
+    const start = this.at
     if (!this.flexible) return void this.lengths.push({ kind, start, end: start + (kind === 'int16' ? 2 : 4) })
     let end = start
     while (this.frame[end++] >= 0x80);
