@@ -19,7 +19,10 @@ export interface KafkaLimits {
   idleMs: number
   /** A request that has begun must be there whole, and an answer be taken, within this. Milliseconds. Default 30 s. */
   stallMs: number
-  /** What a batch may swell to when it is decompressed. Bytes. Default 100 MiB. */
+  /**
+   * What a batch may swell to where it is decompressed, which is where a producer sends it to a compacted topic, and where
+   * ListOffsets looks for a time in it. Bytes. Default 16 MiB, for it is done in one go.
+   */
   maxDecompressedBytes: number
 }
 
@@ -33,5 +36,5 @@ export const kafkaLimits: KafkaLimits = {
   maxQueuedBytes: 256 * 1024 * 1024,
   idleMs: 600_000,
   stallMs: 30_000,
-  maxDecompressedBytes: 100 * 1024 * 1024,
+  maxDecompressedBytes: 16 * 1024 * 1024,
 }

@@ -32,11 +32,12 @@ test(
       const sample = () => sampleRequest(...random.pick(versions), scratch.names, random)
       for (const end = Math.min(done + MUTANTS_PER_LOG, MUTANTS); done < end; done++) {
         const frame = mutate(sample(), sample(), random)
-        // now and then the length before it is hurt too
-        const bytes = random.chance(0.05) ? mutate(sized(frame), frame, random) : sized(frame)
+        // now and then the length before it is hurt too, and what comes next may be taken for a part of it
+        const isLengthHurt = random.chance(0.05)
+        const bytes = isLengthHurt ? mutate(sized(frame), frame, random) : sized(frame)
         const outcome = await scratch.send(bytes)
         ends[outcome]++
-        if (outcome === 'waiting')
+        if (outcome === 'waiting' && !isLengthHurt)
           expect(WAITING_KEYS, `${replay}: ${bytes.toString('hex')} has no end`).toContain(bytes.readInt16BE(4))
       }
       expect(await scratch.findFaults(), `${replay}: up to mutant ${done}`).toEqual([])
