@@ -132,8 +132,9 @@ export class FetchRound {
     const { allocate } = this.buffers
     const isFirst = () => reading.bytes === 0
     while (reading.nextOffset < partition.highWatermark) {
-      if (this.bytes > 0 && this.broker.queued.isHalfFull) return void (this.isFull = true)
-      const room = Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
+      const isShort = this.broker.queued.isHalfFull
+      if (isShort && this.bytes > 0) return void (this.isFull = true)
+      const room = isShort ? 1 : Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
       // the first batch of an answer is sent whatever its size, so that nobody is stuck
       if (room <= 0 && !(this.bytes === 0 && isFirst())) return void (this.isFull = true)
       try {
