@@ -37,7 +37,7 @@ test('requests are whole however they were cut', () => {
     const found = framesOf(frames, Buffer.concat(sent.map(sized)), () => random.between(1, most))
     expect(
       found.map((frame) => frame.toString('hex')),
-      `${random}`,
+      `seed ${random.seed}`,
     ).toEqual(sent.map((frame) => frame.toString('hex')))
     expect(frames.isWithin).toBe(false)
   }
