@@ -54,7 +54,9 @@ test('the measure of memory sees a buffer and an array of 64 KiB', () => {
     return Math.max(...grown)
   }
   expect(most(() => Buffer.allocUnsafeSlow(ALLOCATION_BYTES_MAX))).toBeGreaterThanOrEqual(ALLOCATION_BYTES_MAX)
-  expect(most(() => Array.from({ length: ALLOCATION_BYTES_MAX / 8 }, () => null))).toBeGreaterThanOrEqual(ALLOCATION_BYTES_MAX)
+  expect(most(() => Array.from({ length: ALLOCATION_BYTES_MAX / 8 }, () => null))).toBeGreaterThanOrEqual(
+    ALLOCATION_BYTES_MAX,
+  )
 })
 
 test.for((apis as ApiWithRequest[]).map((api) => [api.name, api] as const))(
