@@ -224,13 +224,20 @@ export class FieldReader {
 
   /** As {@link array}, or null. */
   nullableArray<T>(minItemBytes: number, readItem: () => T): T[] | null {
+    const count = this.count(minItemBytes)
+    if (count === null) return null
+    const items: T[] = []
+    for (let i = 0; i < count; i++) items.push(readItem())
+    return items
+  }
+
+  /** How many items of a list follow; null: it is null. @param minItemBytes see {@link array} */
+  count(minItemBytes: number): number | null {
     const count = this.flexible ? this.compactLength() : this.int32()
     if (count < 0) return this.nullOnly(count)
     if (count * minItemBytes > this.remaining) this.fail(`${this.remaining} bytes cannot hold a list of ${count}`)
     this.takeItems(count)
-    const items: T[] = []
-    for (let i = 0; i < count; i++) items.push(readItem())
-    return items
+    return count
   }
 
   /** Steps over the tagged fields that end a structure of a flexible version; in others there are none. */

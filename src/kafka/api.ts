@@ -3,7 +3,8 @@ import { VarveError } from '../errors.ts'
 import type { Broker } from './broker.ts'
 import type { KafkaConnection } from './connection.ts'
 import { DONE, Refusal, type Outcome } from './error-codes.ts'
-import { readMessage, writeMessage } from './protocol/message.ts'
+import { isLonger, readMessage, readMessageSlowly, writeMessage, writeMessageSlowly } from './protocol/message.ts'
+import type { Pace } from './pace.ts'
 import { struct, type Shape, type Values } from './protocol/schema.ts'
 
 /** Who asks, and where. */
@@ -16,6 +17,10 @@ export interface Call {
   /** The node id of the listener that was called. */
   nodeId: number
   connection: KafkaConnection
+  /** For whatever takes long. */
+  pace: Pace
+  /** Lets the next request that need not wait for this one's answer begin, where this one is too long to begin in one turn. */
+  begun(): void
   /** Counts memory that the answer takes before it is written with the bytes of all connections, until then. */
   hold(bytes: number): void
   /** Calls `listener` when the answer has gone out, or never will: what it is made of may be used again then. */
@@ -67,6 +72,10 @@ export interface Api {
   refuseVersion(call: Call): Buffer[]
 }
 
+/** A request of more bytes, or an answer of more items, may take long to read or write. */
+const SHORT_BYTES_MAX = 1024 * 1024
+const SHORT_ITEMS_MAX = 2_000
+
 /** Makes one of what is particular to an API. */
 export function defineApi<Q extends Shape, A extends Shape>(
   definition: ApiDefinition<Q, A>,
@@ -76,6 +85,12 @@ export function defineApi<Q extends Shape, A extends Shape>(
     const writer = new FieldWriter()
     writer.flexible = version >= flexibleSince
     writeMessage(response, version, answer, writer)
+    return writer.finishInPieces()
+  }
+  const writeSlowly = async (answer: Values<A>, { version, pace }: Call): Promise<Buffer[]> => {
+    const writer = new FieldWriter()
+    writer.flexible = version >= flexibleSince
+    await writeMessageSlowly(response, version, answer, writer, pace)
     return writer.finishInPieces()
   }
   return {
@@ -91,7 +106,10 @@ export function defineApi<Q extends Shape, A extends Shape>(
     isTransient: definition.isTransient ?? false,
     async serve(body, call) {
       const { version } = call
-      const request = readMessage(shape, version, body)
+      const isShort = body.remaining <= SHORT_BYTES_MAX
+      const request = isShort
+        ? readMessage(shape, version, body)
+        : await readMessageSlowly(shape, version, body, call.pace)
       if (body.remaining > 0) body.fail(`${body.remaining} bytes follow it`)
       let answer: Values<A> | null
       try {
@@ -100,7 +118,8 @@ export function defineApi<Q extends Shape, A extends Shape>(
         call.broker.reportUnexpected(name, error)
         answer = definition.refuse(request, errorNumber(error), messageOf(error), call)
       }
-      return answer === null ? null : write(answer, version)
+      if (answer === null) return null
+      return isLonger(answer, SHORT_ITEMS_MAX) ? writeSlowly(answer, call) : write(answer, version)
     },
     refuseVersion(call) {
       const error = new VarveError('UNSUPPORTED_VERSION', `${name} is served in versions ${versions.join(' to ')}`)
@@ -124,7 +143,8 @@ export function messageOf(error: unknown): string {
 const MESSAGE_CHARS_MAX = 1_000
 
 /** Does one item of a request, which fails by itself. */
-export async function outcomeOf(api: string, { broker }: Call, action: () => Promise<void>): Promise<Outcome> {
+export async function outcomeOf(api: string, { broker, pace }: Call, action: () => Promise<void>): Promise<Outcome> {
+  if (pace.isOver) await pace.rest()
   try {
     await action()
     return DONE

@@ -4,6 +4,7 @@ import { VarveError } from '../errors.ts'
 import type { Api, Call } from './api.ts'
 import type { Broker } from './broker.ts'
 import { FrameReader, type Frame } from './frames.ts'
+import { Pace } from './pace.ts'
 
 /** Answers that the other side has not taken: more is not made before they have gone out. */
 const UNSENT_BYTES_MAX = 4 * 1024 * 1024
@@ -18,6 +19,8 @@ interface Answer {
   /** What its request and what is read for it take in memory. */
   bytes: number
   answered: () => void
+  /** Whether the next request that need not wait for the answer may begin. */
+  isBegun: boolean
 }
 
 /** One client's connection: takes its requests in order and answers them in order. */
@@ -127,19 +130,21 @@ export class KafkaConnection {
     if (this.socket.writableLength > UNSENT_BYTES_MAX) return false
     if (this.answers.length === 0) return true
     const isPipelined = this.broker.apis.get(frame.readInt16BE(0))?.isPipelined ?? false
-    return isPipelined && this.answers.length < this.broker.limits.maxInFlightRequests
+    const isBegun = this.answers[this.answers.length - 1].isBegun
+    return isPipelined && isBegun && this.answers.length < this.broker.limits.maxInFlightRequests
   }
 
   private start({ bytes, pooled }: Frame): void {
     const listeners: (() => void)[] = []
-    if (pooled !== null && this.broker.apis.get(bytes.readInt16BE(0))?.isTransient)
-      listeners.push(() => this.broker.buffers.give(pooled))
+    const api = this.broker.apis.get(bytes.readInt16BE(0))
+    if (pooled !== null && api?.isTransient) listeners.push(() => this.broker.buffers.give(pooled))
     const answer: Answer = {
       body: Promise.resolve(null),
       bytes: 0,
       answered() {
         for (const listener of listeners) listener()
       },
+      isBegun: api?.isPipelined !== true,
     }
     const hold = (held: number) => {
       answer.bytes += held
@@ -147,7 +152,12 @@ export class KafkaConnection {
     }
     hold(SIZE_BYTES + bytes.length)
     this.count(-answer.bytes)
-    answer.body = this.serve(bytes, hold, (listener) => listeners.push(listener))
+    const begun = () => {
+      answer.isBegun = true
+      // not while it is being started
+      if (this.answers.includes(answer)) this.goOn()
+    }
+    answer.body = this.serve(bytes, { hold, begun, onAnswered: (listener) => listeners.push(listener) })
     // it is awaited in its turn
     answer.body.catch(() => {})
     this.answers.push(answer)
@@ -191,7 +201,7 @@ export class KafkaConnection {
     this.socket.uncork()
   }
 
-  private async serve(frame: Buffer, hold: Call['hold'], onAnswered: Call['onAnswered']): Promise<Buffer[] | null> {
+  private async serve(frame: Buffer, told: Pick<Call, 'hold' | 'begun' | 'onAnswered'>): Promise<Buffer[] | null> {
     const reader = new FieldReader(frame, 'a request', 'INVALID_REQUEST')
     reader.itemsLeft = this.broker.limits.maxRequestItems
     const [key, version, correlationId] = [reader.int16(), reader.int16(), reader.int32()]
@@ -209,8 +219,8 @@ export class KafkaConnection {
       broker: this.broker,
       nodeId: this.nodeId,
       connection: this,
-      hold,
-      onAnswered,
+      pace: new Pace(this.broker.clock),
+      ...told,
     }
     const body = version === served ? await api.serve(reader, call) : api.refuseVersion(call)
     if (body === null) return null

@@ -5,6 +5,7 @@ import type { AnswerBuffers } from './answer-buffers.ts'
 import { errorNumber } from './api.ts'
 import { leaderEpochFault, type Broker } from './broker.ts'
 import type { SessionPartition } from './fetch-sessions.ts'
+import type { Pace } from './pace.ts'
 
 /** What a fetch has found of one partition. */
 export interface Fetched {
@@ -39,7 +40,7 @@ interface Reading {
 
 /** One fetch: reads what there is, and waits for more where that is not enough. What was read is not read again. */
 export class FetchRound {
-  private readonly readings: Reading[]
+  private readonly readings: Reading[] = []
   private bytes = 0
   /** There is more than a partition, or the answer, has room for: nothing is waited for then. */
   private isFull = false
@@ -47,12 +48,12 @@ export class FetchRound {
 
   constructor(
     private readonly broker: Broker,
-    asked: readonly SessionPartition[],
+    private readonly asked: readonly SessionPartition[],
     private readonly bounds: FetchBounds,
     private readonly buffers: AnswerBuffers,
+    private readonly pace: Pace,
   ) {
     this.maxBytes = Math.min(Math.max(bounds.maxBytes, 0), ANSWER_BYTES_MAX)
-    this.readings = asked.map((one) => this.begin(one))
   }
 
   get fetched(): Fetched[] {
@@ -61,7 +62,11 @@ export class FetchRound {
 
   /** @param onGone calls what it is given when nobody waits for the answer any more; returns what takes that back */
   async run(onGone: (wake: () => void) => () => void): Promise<void> {
-    const { broker, bounds } = this
+    const { broker, bounds, pace } = this
+    for (const one of this.asked) {
+      this.readings.push(this.begin(one))
+      if (pace.isOver) await pace.rest()
+    }
     let isOver = bounds.maxWaitMs <= 0
     let wake = () => {}
     const end = () => {
@@ -74,6 +79,7 @@ export class FetchRound {
       for (;;) {
         await this.readAll()
         if (isOver || this.isEnough) return
+        if (pace.isOver) await pace.rest()
         await new Promise<void>((resolve) => {
           wake = resolve
           if (isOver) resolve()
@@ -123,6 +129,7 @@ export class FetchRound {
   /** One partition after another, as the client has them in order, until the answer is full. */
   private async readAll(): Promise<void> {
     for (const reading of this.readings) {
+      if (this.pace.isOver) await this.pace.rest()
       if (reading.partition !== null && reading.fetched.errorCode === 0) await this.readOn(reading, reading.partition)
     }
   }

@@ -43,8 +43,10 @@ export const describeGroups = defineApi({
     const authorizedOperations = includeAuthorizedOperations ? ALL_OPERATIONS : NOT_ASKED
     const described = []
     // a group that is named twice is described once: few bytes ask for many
-    for (const groupId of new Set(groups))
+    for (const groupId of new Set(groups)) {
+      if (call.pace.isOver) await call.pace.rest()
       described.push({ groupId, authorizedOperations, ...(await describe(call, groupId)) })
+    }
     return { throttleTimeMs: 0, groups: described }
   },
   refuse: ({ groups }, errorCode, errorMessage) => ({

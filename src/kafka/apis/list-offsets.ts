@@ -51,6 +51,7 @@ export const listOffsets = defineApi({
     for (const { name, partitions } of topics) {
       const found = []
       for (const { partitionIndex, currentLeaderEpoch, timestamp } of partitions) {
+        if (call.pace.isOver) await call.pace.rest()
         found.push({ partitionIndex, ...(await look(call, name, partitionIndex, currentLeaderEpoch, timestamp)) })
       }
       answered.push({ name, partitions: found })

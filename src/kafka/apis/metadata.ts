@@ -67,14 +67,17 @@ export const metadata = defineApi({
   async handle({ topics, allowAutoTopicCreation }, call) {
     const { broker, version } = call
     const asksForAll = topics === null || (version === 0 && topics.length === 0)
-    if (asksForAll)
-      return answer(
-        call,
-        [...broker.topics()].map((one) => describe(one, call)),
-      )
     const described: Values<typeof topic>[] = []
+    if (asksForAll) {
+      for (const topic of [...broker.topics()]) {
+        if (call.pace.isOver) await call.pace.rest()
+        described.push(describe(topic, call))
+      }
+      return answer(call, described)
+    }
     // one that is named twice is described once, as in Kafka: few bytes ask for many
     for (const { topicId, name } of new Map(topics.map((one) => [`${one.topicId}/${one.name}`, one])).values()) {
+      if (call.pace.isOver) await call.pace.rest()
       if (topicId !== ZERO_UUID) {
         const found = broker.topicById(topicId)
         described.push(found === undefined ? missing(UNKNOWN_TOPIC_ID, null, topicId) : describe(found, call))

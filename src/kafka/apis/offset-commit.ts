@@ -85,6 +85,18 @@ async function commit(
   claim: { memberId: string; instanceId: string | null; generation: number },
   offsets: readonly OffsetCommit[],
 ): Promise<number[]> {
+  const commits: Promise<number[]>[] = []
+  for (let at = 0; at < offsets.length || at === 0; at += OFFSETS_MAX) {
+    commits.push(commitAtOnce(call, groupId, claim, offsets.slice(at, at + OFFSETS_MAX)))
+    if (call.pace.isOver) await call.pace.rest()
+  }
+  return (await Promise.all(commits)).flat()
+}
+
+/** So many are committed in one turn; a commit of more may be overtaken by a rebalance. */
+const OFFSETS_MAX = 2_000
+
+async function commitAtOnce(...[call, groupId, claim, offsets]: Parameters<typeof commit>): Promise<number[]> {
   try {
     const results = await call.broker.log.coordinator.commit(groupId, claim, offsets, true)
     return results.map(({ error }) => groupErrorNumber(error?.code ?? null))

@@ -87,13 +87,17 @@ export const produce = defineApi({
   async handle({ acks, topicData }, call) {
     const isKnown = acks === 0 || acks === 1 || acks === -1
     // all are queued before any is waited for
-    const underWay = topicData.map(({ name, topicId, partitionData }) => ({
-      name,
-      topicId,
-      partitions: partitionData.map(async (data) =>
-        isKnown ? append(name, topicId, data, call) : failed(data, INVALID_REQUIRED_ACKS, `acks cannot be ${acks}`),
-      ),
-    }))
+    const underWay = []
+    for (const { name, topicId, partitionData } of topicData) {
+      const partitions: (PartitionAnswer | Promise<PartitionAnswer>)[] = []
+      for (const data of partitionData) {
+        if (isKnown) partitions.push(append(name, topicId, data, call))
+        else partitions.push(failed(data, INVALID_REQUIRED_ACKS, `acks cannot be ${acks}`))
+        if (call.pace.isOver) await call.pace.rest()
+      }
+      underWay.push({ name, topicId, partitions })
+    }
+    call.begun()
     const responses = []
     for (const { name, topicId, partitions } of underWay) {
       responses.push({ name, topicId, partitionResponses: await Promise.all(partitions) })
