@@ -119,7 +119,7 @@ export const fetch = defineApi({
     )
     if (pace.isOver) await pace.rest()
     const { sessionId, sessionEpoch } = request
-    const used = broker.fetchSessions.use({ sessionId, sessionEpoch, partitions, forgotten })
+    const used = await broker.fetchSessions.use({ sessionId, sessionEpoch, partitions, forgotten }, pace)
     if (typeof used === 'number') return answer(used, 0, [])
     const { session, isFull } = used
     const buffers = new AnswerBuffers(broker.buffers, (bytes) => call.hold(bytes))
@@ -128,7 +128,9 @@ export const fetch = defineApi({
     await round.run((wake) => connection.onClosed(wake))
     const news = round.fetched.filter((one) => isFull || one.isNews)
     for (const { asked, highWatermark, logStartOffset, pieces } of round.fetched) {
-      Object.assign(asked, { highWatermark, logStartOffset })
+      if (pace.isOver) await pace.rest()
+      asked.highWatermark = highWatermark
+      asked.logStartOffset = logStartOffset
       if (session.id === 0 || pieces.length === 0) continue
       // those that gave something come last the next time
       const key = keyOf(asked)

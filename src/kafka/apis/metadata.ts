@@ -75,8 +75,12 @@ export const metadata = defineApi({
       }
       return answer(call, described)
     }
-    // one that is named twice is described once, as in Kafka: few bytes ask for many
-    for (const { topicId, name } of new Map(topics.map((one) => [`${one.topicId}/${one.name}`, one])).values()) {
+    const seen = new Set<string>()
+    for (const { topicId, name } of topics) {
+      // one that is named twice is described once, as in Kafka: few bytes ask for many
+      const key = `${topicId}/${name}`
+      if (seen.has(key)) continue
+      seen.add(key)
       if (call.pace.isOver) await call.pace.rest()
       if (topicId !== ZERO_UUID) {
         const found = broker.topicById(topicId)

@@ -85,15 +85,13 @@ async function commit(
   claim: { memberId: string; instanceId: string | null; generation: number },
   offsets: readonly OffsetCommit[],
 ): Promise<number[]> {
-  const commits: Promise<number[]>[] = []
-  for (let at = 0; at < offsets.length || at === 0; at += OFFSETS_MAX) {
-    commits.push(commitAtOnce(call, groupId, claim, offsets.slice(at, at + OFFSETS_MAX)))
-    if (call.pace.isOver) await call.pace.rest()
-  }
-  return (await Promise.all(commits)).flat()
+  const errorCodes: number[][] = []
+  for (let at = 0; at < offsets.length || at === 0; at += OFFSETS_MAX)
+    errorCodes.push(await commitAtOnce(call, groupId, claim, offsets.slice(at, at + OFFSETS_MAX)))
+  return errorCodes.flat()
 }
 
-/** So many are committed in one turn; a commit of more may be overtaken by a rebalance. */
+/** So many are committed at a time; a rebalance may come in between. */
 const OFFSETS_MAX = 2_000
 
 async function commitAtOnce(...[call, groupId, claim, offsets]: Parameters<typeof commit>): Promise<number[]> {
