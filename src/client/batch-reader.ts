@@ -1,3 +1,5 @@
+import { firstRecordAt } from '../codec/batch-filter.ts'
+import { MAX_RECORDS_BYTES } from '../codec/record-batch.ts'
 import type { RecordBatch } from '../codec/stored-batch.ts'
 import { PartitionCursor } from '../engine/partition-cursor.ts'
 import type { Partition } from '../engine/partition.ts'
@@ -171,11 +173,16 @@ export async function offsetForTimestamp(partition: Partition, timestamp: number
   return (await findTimestamp(partition, timestamp, end))?.offset ?? end
 }
 
-/** The first record before `endOffset` that is at or after a time (ms); null when there is none. */
+/**
+ * The first record before `endOffset` that is at or after a time (ms); null when there is none.
+ *
+ * @param maxBytes most that a compressed batch may inflate to
+ */
 export async function findTimestamp(
   partition: Partition,
   timestamp: number,
   endOffset: number,
+  maxBytes = MAX_RECORDS_BYTES,
 ): Promise<{ offset: number; timestamp: number; leaderEpoch: number } | null> {
   const start = await partition.log.offsetForTimestamp(timestamp, endOffset)
   if (start === null) return null
@@ -183,8 +190,8 @@ export async function findTimestamp(
   while (await cursor.fill()) {
     for (let batch = cursor.take(); batch !== null; batch = cursor.take()) {
       if (batch.maxTimestamp < timestamp) continue
-      const { leaderEpoch } = batch
-      for (const { offset, timestamp: at } of batch) if (at >= timestamp) return { offset, timestamp: at, leaderEpoch }
+      const found = firstRecordAt(batch.bytes, start, timestamp, maxBytes)
+      if (found !== null) return { ...found, leaderEpoch: batch.leaderEpoch }
     }
   }
   return null

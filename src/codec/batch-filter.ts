@@ -6,6 +6,7 @@ import {
   DELETE_HORIZON_BIT,
   isControlBatch,
   MAX_RECORDS_BYTES,
+  readBatchHeader,
   resealBatch,
   TIMESTAMP_TYPE_BIT,
   TRANSACTIONAL_BIT,
@@ -101,6 +102,32 @@ export class RecordWalker {
     const message = `the batch at offset ${baseOffset} holds malformed records under a valid checksum; its producer is at fault`
     return new VarveError('INVALID_RECORD', message, { details: { offset: baseOffset } })
   }
+}
+
+/**
+ * The first record at or after a time, in a batch whose checksum was verified; null where there is none. No more of the
+ * records is decoded than that takes, for they may be many in few bytes.
+ *
+ * @param from      records below this offset do not count
+ * @param timestamp ms since the epoch
+ * @param maxBytes  most that a compressed batch may inflate to
+ * @throws VarveError INVALID_RECORD or CORRUPT_MESSAGE where there is nonsense under the checksum
+ */
+export function firstRecordAt(
+  batch: Buffer,
+  from: number,
+  timestamp: number,
+  maxBytes: number,
+): { offset: number; timestamp: number } | null {
+  const header = readBatchHeader(batch, 0)
+  if (isControlBatch(header.attributes)) return null
+  const isAppendTime = (header.attributes & TIMESTAMP_TYPE_BIT) !== 0
+  const records = new RecordWalker(batch, 0, header, maxBytes)
+  while (records.next()) {
+    const at = isAppendTime ? header.maxTimestamp : header.baseTimestamp + records.timestampDelta
+    if (at >= timestamp && records.offset >= from) return { offset: records.offset, timestamp: at }
+  }
+  return null
 }
 
 /** When compaction may drop the tombstones of a batch, ms since the epoch, or null where no cleaning has seen them yet. */

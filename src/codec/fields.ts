@@ -145,6 +145,8 @@ export class FieldWriter {
 export class FieldReader {
   /** Whether lengths are read as flexible versions have them. */
   flexible = false
+  /** How many items of lists, and tagged fields, may still be read: a caller sets it who trusts nobody. */
+  itemsLeft = Infinity
   private readonly bytes: Buffer
   private position = 0
 
@@ -222,12 +224,20 @@ export class FieldReader {
 
   /** As {@link array}, or null. */
   nullableArray<T>(minItemBytes: number, readItem: () => T): T[] | null {
-    const count = this.flexible ? this.compactLength() : this.int32()
-    if (count < 0) return this.nullOnly(count)
-    if (count * minItemBytes > this.remaining) this.fail(`${this.remaining} bytes cannot hold a list of ${count}`)
+    const count = this.count(minItemBytes)
+    if (count === null) return null
     const items: T[] = []
     for (let i = 0; i < count; i++) items.push(readItem())
     return items
+  }
+
+  /** How many items of a list follow; null: it is null. @param minItemBytes see {@link array} */
+  count(minItemBytes: number): number | null {
+    const count = this.flexible ? this.compactLength() : this.int32()
+    if (count < 0) return this.nullOnly(count)
+    if (count * minItemBytes > this.remaining) this.fail(`${this.remaining} bytes cannot hold a list of ${count}`)
+    this.takeItems(count)
+    return count
   }
 
   /** Steps over the tagged fields that end a structure of a flexible version; in others there are none. */
@@ -238,7 +248,9 @@ export class FieldReader {
   /** Reads the tagged fields that end a structure: `read` says whether it has read the one of that tag, which fills its size. */
   tags(read: (tag: number) => boolean): void {
     if (!this.flexible) return
-    for (let count = this.unsignedVarint(); count > 0; count--) {
+    let count = this.unsignedVarint()
+    this.takeItems(count)
+    for (; count > 0; count--) {
       const tag = this.unsignedVarint()
       const size = this.unsignedVarint()
       const end = this.advance(size) + size
@@ -256,6 +268,11 @@ export class FieldReader {
   /** Gives up. */
   fail(why: string): never {
     throw new VarveError(this.code, `cannot read ${this.what}: ${why} (byte ${this.position} of ${this.bytes.length})`)
+  }
+
+  private takeItems(count: number): void {
+    if (count > this.itemsLeft) this.fail(`it has ${count} more items where ${this.itemsLeft} more are allowed`)
+    this.itemsLeft -= count
   }
 
   private advance(size: number): number {

@@ -7,10 +7,15 @@ const POOLED_BYTES_MIN = 32 * 1024
 export class AnswerBuffers {
   private readonly taken: Buffer[] = []
 
-  constructor(private readonly pool: BufferPool) {}
+  /** @param onTaken told how many bytes are taken */
+  constructor(
+    private readonly pool: BufferPool,
+    private readonly onTaken: (bytes: number) => void,
+  ) {}
 
   /** A buffer of so many bytes, with anything in it. */
   readonly allocate = (bytes: number): Buffer => {
+    this.onTaken(bytes)
     if (bytes < POOLED_BYTES_MIN) return Buffer.allocUnsafeSlow(bytes)
     const buffer = this.pool.take(bytes)
     this.taken.push(buffer)

@@ -3,7 +3,8 @@ import { VarveError } from '../errors.ts'
 import type { Broker } from './broker.ts'
 import type { KafkaConnection } from './connection.ts'
 import { DONE, Refusal, type Outcome } from './error-codes.ts'
-import { readMessage, writeMessage } from './protocol/message.ts'
+import { isLonger, readMessage, readMessageSlowly, writeMessage, writeMessageSlowly } from './protocol/message.ts'
+import type { Pace } from './pace.ts'
 import { struct, type Shape, type Values } from './protocol/schema.ts'
 
 /** Who asks, and where. */
@@ -16,6 +17,12 @@ export interface Call {
   /** The node id of the listener that was called. */
   nodeId: number
   connection: KafkaConnection
+  /** For whatever takes long. */
+  pace: Pace
+  /** Lets the next request that need not wait for this one's answer begin, where this one is too long to begin in one turn. */
+  begun(): void
+  /** Counts memory that the answer takes before it is written with the bytes of all connections, until then. */
+  hold(bytes: number): void
   /** Calls `listener` when the answer has gone out, or never will: what it is made of may be used again then. */
   onAnswered(listener: () => void): void
 }
@@ -35,6 +42,8 @@ export interface ApiDefinition<Q extends Shape, A extends Shape> {
   response: A
   /** Requests of this kind need not wait for the answers of those before them: what they do is ordered when they begin. */
   isPipelined?: boolean
+  /** Requests of this kind may be as large as any. */
+  bringsRecords?: boolean
   /** Nothing keeps any part of the request once it is answered: its memory is used again. */
   isTransient?: boolean
   /** Does it. Null: the client waits for no answer. */
@@ -51,6 +60,7 @@ export interface Api {
   advertised: readonly [first: number, last: number]
   flexibleSince: number
   isPipelined: boolean
+  bringsRecords: boolean
   isTransient: boolean
   /**
    * Reads the request, does it and writes the answer: resolves with the body in pieces, or null for none.
@@ -61,6 +71,10 @@ export interface Api {
   /** The answer, in version 0, to a request of a version that is not served. */
   refuseVersion(call: Call): Buffer[]
 }
+
+/** A request of more bytes, or an answer of more items, may take long to read or write. */
+const SHORT_BYTES_MAX = 1024 * 1024
+const SHORT_ITEMS_MAX = 2_000
 
 /** Makes one of what is particular to an API. */
 export function defineApi<Q extends Shape, A extends Shape>(
@@ -73,6 +87,12 @@ export function defineApi<Q extends Shape, A extends Shape>(
     writeMessage(response, version, answer, writer)
     return writer.finishInPieces()
   }
+  const writeSlowly = async (answer: Values<A>, { version, pace }: Call): Promise<Buffer[]> => {
+    const writer = new FieldWriter()
+    writer.flexible = version >= flexibleSince
+    await writeMessageSlowly(response, version, answer, writer, pace)
+    return writer.finishInPieces()
+  }
   return {
     key,
     name,
@@ -82,19 +102,24 @@ export function defineApi<Q extends Shape, A extends Shape>(
     advertised: definition.advertised ?? versions,
     flexibleSince,
     isPipelined: definition.isPipelined ?? false,
+    bringsRecords: definition.bringsRecords ?? false,
     isTransient: definition.isTransient ?? false,
     async serve(body, call) {
       const { version } = call
-      const request = readMessage(shape, version, body)
+      const isShort = body.remaining <= SHORT_BYTES_MAX
+      const request = isShort
+        ? readMessage(shape, version, body)
+        : await readMessageSlowly(shape, version, body, call.pace)
       if (body.remaining > 0) body.fail(`${body.remaining} bytes follow it`)
       let answer: Values<A> | null
       try {
         answer = await definition.handle(request, call)
       } catch (error) {
         call.broker.reportUnexpected(name, error)
-        answer = definition.refuse(request, errorNumber(error), (error as Error).message, call)
+        answer = definition.refuse(request, errorNumber(error), messageOf(error), call)
       }
-      return answer === null ? null : write(answer, version)
+      if (answer === null) return null
+      return isLonger(answer, SHORT_ITEMS_MAX) ? writeSlowly(answer, call) : write(answer, version)
     },
     refuseVersion(call) {
       const error = new VarveError('UNSUPPORTED_VERSION', `${name} is served in versions ${versions.join(' to ')}`)
@@ -110,14 +135,22 @@ export function errorNumber(error: unknown): number {
   return error instanceof VarveError ? error.kafkaErrorNumber : -1
 }
 
+/** What went wrong, in words; not so many that no answer could hold them where a client's own are among them. */
+export function messageOf(error: unknown): string {
+  return (error as Error).message.slice(0, MESSAGE_CHARS_MAX)
+}
+
+const MESSAGE_CHARS_MAX = 1_000
+
 /** Does one item of a request, which fails by itself. */
-export async function outcomeOf(api: string, { broker }: Call, action: () => Promise<void>): Promise<Outcome> {
+export async function outcomeOf(api: string, { broker, pace }: Call, action: () => Promise<void>): Promise<Outcome> {
+  if (pace.isOver) await pace.rest()
   try {
     await action()
     return DONE
   } catch (error) {
     broker.reportUnexpected(api, error)
-    return { errorCode: errorNumber(error), errorMessage: (error as Error).message }
+    return { errorCode: errorNumber(error), errorMessage: messageOf(error) }
   }
 }
 

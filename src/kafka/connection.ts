@@ -4,19 +4,34 @@ import { VarveError } from '../errors.ts'
 import type { Api, Call } from './api.ts'
 import type { Broker } from './broker.ts'
 import { FrameReader, type Frame } from './frames.ts'
+import { Pace } from './pace.ts'
 
 /** Answers that the other side has not taken: more is not made before they have gone out. */
 const UNSENT_BYTES_MAX = 4 * 1024 * 1024
+/** What a client may send while it waits for answers: it is read for the end of the connection to be seen. */
+const READ_AHEAD_BYTES = 64 * 1024
 /** What has to move within the time for a request or an answer that is not through by then. */
 const PROGRESS_BYTES = 1024 * 1024
+
+/** One answer to come. */
+interface Answer {
+  body: Promise<Buffer[] | null>
+  /** What its request and what is read for it take in memory. */
+  bytes: number
+  answered: () => void
+  /** Whether the next request that need not wait for the answer may begin. */
+  isBegun: boolean
+}
 
 /** One client's connection: takes its requests in order and answers them in order. */
 export class KafkaConnection {
   private readonly frames: FrameReader
   /** The answers to come, in order. */
-  private readonly answers: { body: Promise<Buffer[] | null>; bytes: number; answered: () => void }[] = []
+  private readonly answers: Answer[] = []
   /** Requests that are whole and wait for those before them. */
   private readonly waiting: Frame[] = []
+  /** Bytes that have come and of which nothing is served yet. */
+  private unread = 0
   private isAnswering = false
   private isEnding = false
   private cancelTimer: (() => void) | null = null
@@ -28,11 +43,16 @@ export class KafkaConnection {
     private readonly broker: Broker,
     private readonly nodeId: number,
   ) {
-    this.frames = new FrameReader(broker.limits.maxRequestBytes, broker.buffers)
+    const { maxRequestBytes, maxPlainRequestBytes } = broker.limits
+    const bringsRecords = (key: number) => broker.apis.get(key)?.bringsRecords ?? false
+    this.frames = new FrameReader(maxRequestBytes, maxPlainRequestBytes, bringsRecords, broker.buffers)
     socket.setNoDelay(true)
+    socket.setKeepAlive(true)
     this.closed = new Promise((resolve) => {
       socket.on('close', () => {
         this.cancelTimer?.()
+        this.waiting.length = 0
+        this.count(-this.unread)
         for (const leave of this.leaving) leave()
         resolve()
       })
@@ -73,9 +93,9 @@ export class KafkaConnection {
   private receive(chunk: Buffer): void {
     if (this.isEnding) return
     let isProgress = !this.frames.isWithin
+    this.count(chunk.length)
     try {
       for (const frame of this.frames.push(chunk)) {
-        this.broker.queued.add(frame.bytes.length)
         this.waiting.push(frame)
         isProgress = true
       }
@@ -86,14 +106,23 @@ export class KafkaConnection {
     if (isProgress) this.watch()
   }
 
+  /** Counts what has come, or is served now. */
+  private count(unread: number): void {
+    this.unread += unread
+    if (unread > 0) this.broker.queued.add(unread)
+    else this.broker.queued.remove(-unread)
+  }
+
   /** Starts whatever may be started, and reads on or not. */
-  private goOn(): void {
+  private readonly goOn = (): void => {
+    if (this.socket.destroyed) return
     while (this.waiting.length > 0 && this.mayStart(this.waiting[0].bytes)) this.start(this.waiting.shift()!)
-    const isFull = this.waiting.length > 0 || this.broker.queued.isFull
-    if (isFull && !this.socket.isPaused()) {
-      this.socket.pause()
-      if (this.broker.queued.isFull) this.broker.queued.onRoom(() => this.goOn())
-    } else if (!isFull && this.socket.isPaused()) this.socket.resume()
+    const { queued } = this.broker
+    if (queued.isFull) queued.onRoom(this.goOn)
+    const isFull = queued.isFull || (this.waiting.length > 0 && this.unread > READ_AHEAD_BYTES)
+    // whoever is to end is read on, for the other side's end to be seen
+    if (isFull && !this.isEnding) this.socket.pause()
+    else if (this.socket.isPaused()) this.socket.resume()
     if (this.isEnding && this.waiting.length === 0 && this.answers.length === 0) this.socket.end()
   }
 
@@ -101,37 +130,54 @@ export class KafkaConnection {
     if (this.socket.writableLength > UNSENT_BYTES_MAX) return false
     if (this.answers.length === 0) return true
     const isPipelined = this.broker.apis.get(frame.readInt16BE(0))?.isPipelined ?? false
-    return isPipelined && this.answers.length < this.broker.limits.maxInFlightRequests
+    const isBegun = this.answers[this.answers.length - 1].isBegun
+    return isPipelined && isBegun && this.answers.length < this.broker.limits.maxInFlightRequests
   }
 
   private start({ bytes, pooled }: Frame): void {
     const listeners: (() => void)[] = []
-    if (pooled !== null && this.broker.apis.get(bytes.readInt16BE(0))?.isTransient)
-      listeners.push(() => this.broker.buffers.give(pooled))
-    const body = this.serve(bytes, (listener) => listeners.push(listener))
-    const answered = () => {
-      for (const listener of listeners) listener()
+    const api = this.broker.apis.get(bytes.readInt16BE(0))
+    if (pooled !== null && api?.isTransient) listeners.push(() => this.broker.buffers.give(pooled))
+    const answer: Answer = {
+      body: Promise.resolve(null),
+      bytes: 0,
+      answered() {
+        for (const listener of listeners) listener()
+      },
+      isBegun: api?.isPipelined !== true,
     }
+    const hold = (held: number) => {
+      answer.bytes += held
+      this.broker.queued.add(held)
+    }
+    hold(SIZE_BYTES + bytes.length)
+    this.count(-answer.bytes)
+    const begun = () => {
+      answer.isBegun = true
+      // not while it is being started
+      if (this.answers.includes(answer)) this.goOn()
+    }
+    answer.body = this.serve(bytes, { hold, begun, onAnswered: (listener) => listeners.push(listener) })
     // it is awaited in its turn
-    body.catch(() => {})
-    this.answers.push({ body, bytes: bytes.length, answered })
+    answer.body.catch(() => {})
+    this.answers.push(answer)
     if (!this.isAnswering) void this.answer()
   }
 
   private async answer(): Promise<void> {
     this.isAnswering = true
     while (this.answers.length > 0) {
-      const { body, bytes, answered } = this.answers[0]
+      const answer = this.answers[0]
       try {
-        const pieces = await body
-        if (pieces !== null && !this.socket.destroyed) this.send(pieces, answered)
-        else answered()
+        const pieces = await answer.body
+        if (pieces !== null && !this.socket.destroyed) this.send(pieces, answer.answered)
+        else answer.answered()
       } catch (error) {
-        answered()
+        answer.answered()
         this.breakOff(error)
       }
       this.answers.shift()
-      this.broker.queued.remove(bytes)
+      this.broker.queued.remove(answer.bytes)
       this.goOn()
       this.watch()
     }
@@ -139,18 +185,25 @@ export class KafkaConnection {
   }
 
   private send(pieces: Buffer[], onSent: () => void): void {
-    const size = Buffer.allocUnsafe(4)
-    size.writeInt32BE(pieces.reduce((sum, { length }) => sum + length, 0))
+    const { queued } = this.broker
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
+    const size = Buffer.allocUnsafe(SIZE_BYTES)
+    size.writeInt32BE(bytes)
+    queued.add(bytes)
     this.socket.cork()
     this.socket.write(size)
     for (const piece of pieces) if (piece.length > 0) this.socket.write(piece)
     // called when all is written, and when the connection ends before
-    this.socket.write(NOTHING, onSent)
+    this.socket.write(NOTHING, () => {
+      queued.remove(bytes)
+      onSent()
+    })
     this.socket.uncork()
   }
 
-  private async serve(frame: Buffer, onAnswered: (listener: () => void) => void): Promise<Buffer[] | null> {
+  private async serve(frame: Buffer, told: Pick<Call, 'hold' | 'begun' | 'onAnswered'>): Promise<Buffer[] | null> {
     const reader = new FieldReader(frame, 'a request', 'INVALID_REQUEST')
+    reader.itemsLeft = this.broker.limits.maxRequestItems
     const [key, version, correlationId] = [reader.int16(), reader.int16(), reader.int32()]
     const clientId = reader.nullableString() ?? ''
     const api = this.broker.apis.get(key)
@@ -166,7 +219,8 @@ export class KafkaConnection {
       broker: this.broker,
       nodeId: this.nodeId,
       connection: this,
-      onAnswered,
+      pace: new Pace(this.broker.clock),
+      ...told,
     }
     const body = version === served ? await api.serve(reader, call) : api.refuseVersion(call)
     if (body === null) return null
@@ -202,7 +256,8 @@ export class KafkaConnection {
     this.cancelTimer = null
     if (this.socket.destroyed) return
     const { clock, limits } = this.broker
-    const isStalled = this.socket.writableLength > 0 || (this.frames.isWithin && !this.socket.isPaused())
+    // whoever waits for answers need not send on; whoever waits for room has its time for that too
+    const isStalled = this.socket.writableLength > 0 || (this.frames.isWithin && this.waiting.length === 0)
     // while it is being served it may be silent
     if (this.answers.length > 0 && !isStalled) return
     const ms = isStalled ? limits.stallMs : limits.idleMs
@@ -216,4 +271,5 @@ export class KafkaConnection {
 }
 
 const API_VERSIONS = 18
+const SIZE_BYTES = 4
 const NOTHING = Buffer.alloc(0)

@@ -5,6 +5,7 @@ import type { AnswerBuffers } from './answer-buffers.ts'
 import { errorNumber } from './api.ts'
 import { leaderEpochFault, type Broker } from './broker.ts'
 import type { SessionPartition } from './fetch-sessions.ts'
+import type { Pace } from './pace.ts'
 
 /** What a fetch has found of one partition. */
 export interface Fetched {
@@ -39,39 +40,46 @@ interface Reading {
 
 /** One fetch: reads what there is, and waits for more where that is not enough. What was read is not read again. */
 export class FetchRound {
-  private readonly readings: Reading[]
+  private readonly readings: Reading[] = []
   private bytes = 0
+  /** There is more than a partition, or the answer, has room for: nothing is waited for then. */
+  private isFull = false
   private readonly maxBytes: number
 
   constructor(
     private readonly broker: Broker,
-    asked: readonly SessionPartition[],
+    private readonly asked: readonly SessionPartition[],
     private readonly bounds: FetchBounds,
     private readonly buffers: AnswerBuffers,
+    private readonly pace: Pace,
   ) {
     this.maxBytes = Math.min(Math.max(bounds.maxBytes, 0), ANSWER_BYTES_MAX)
-    this.readings = asked.map((one) => this.begin(one))
   }
 
   get fetched(): Fetched[] {
     return this.readings.map(({ fetched }) => fetched)
   }
 
-  /** @param onGone calls what it is given when nobody waits for the answer any more */
-  async run(onGone: (wake: () => void) => void): Promise<void> {
-    const { broker, bounds } = this
+  /** @param onGone calls what it is given when nobody waits for the answer any more; returns what takes that back */
+  async run(onGone: (wake: () => void) => () => void): Promise<void> {
+    const { broker, bounds, pace } = this
+    for (const one of this.asked) {
+      this.readings.push(this.begin(one))
+      if (pace.isOver) await pace.rest()
+    }
     let isOver = bounds.maxWaitMs <= 0
     let wake = () => {}
     const end = () => {
       isOver = true
       wake()
     }
-    const cancels = isOver ? [] : [broker.clock.setTimer(bounds.maxWaitMs, end), broker.onClosing(end)]
-    if (!isOver) onGone(end)
+    const cancels = isOver ? [] : [broker.clock.setTimer(bounds.maxWaitMs, end), broker.onClosing(end), onGone(end)]
+    const always = cancels.length
     try {
       for (;;) {
         await this.readAll()
         if (isOver || this.isEnough) return
+        if (pace.isOver) await pace.rest()
         await new Promise<void>((resolve) => {
           wake = resolve
           if (isOver) resolve()
@@ -79,7 +87,7 @@ export class FetchRound {
             if (partition !== null) cancels.push(partition.onRecords(nextOffset, resolve))
         })
         // one that was woken need not be told again
-        for (const cancel of cancels.splice(2)) cancel()
+        for (const cancel of cancels.splice(always)) cancel()
       }
     } finally {
       for (const cancel of cancels) cancel()
@@ -89,7 +97,7 @@ export class FetchRound {
 
   /** An error is told at once, and so is what fills the answer. */
   private get isEnough(): boolean {
-    if (this.bytes >= Math.min(this.bounds.minBytes, this.maxBytes)) return true
+    if (this.bytes >= Math.min(this.bounds.minBytes, this.maxBytes) || this.isFull) return true
     return this.readings.some(({ partition, fetched }) => partition === null || fetched.errorCode !== 0)
   }
 
@@ -121,6 +129,7 @@ export class FetchRound {
   /** One partition after another, as the client has them in order, until the answer is full. */
   private async readAll(): Promise<void> {
     for (const reading of this.readings) {
+      if (this.pace.isOver) await this.pace.rest()
       if (reading.partition !== null && reading.fetched.errorCode === 0) await this.readOn(reading, reading.partition)
     }
   }
@@ -132,20 +141,22 @@ export class FetchRound {
     try {
       partition.throwIfClosed()
       while (reading.nextOffset < partition.highWatermark) {
-        const room = Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
+        const isShort = this.broker.queued.isHalfFull
+        if (isShort && this.bytes > 0) return void (this.isFull = true)
+        const room = isShort ? 1 : Math.min(this.maxBytes - this.bytes, fetched.asked.partitionMaxBytes - reading.bytes)
         // the first batch of an answer is sent whatever its size, so that nobody is stuck
-        if (room <= 0 && !(this.bytes === 0 && isFirst())) return
+        if (room <= 0 && !(this.bytes === 0 && isFirst())) return void (this.isFull = true)
         const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous, allocate)
         if (read.length === 0 && read.fault === null) return void (reading.nextOffset = read.nextOffset)
         if (read.length === 0) throw await partition.log.corruption(read, 0, reading.nextOffset, read.fault!)
         const slice = atMost(read, room, this.bytes === 0)
-        if (slice === null) return
+        if (slice === null) return void (this.isFull = true)
         fetched.pieces.push(slice.bytes.subarray(0, slice.length))
         this.bytes += slice.length
         reading.bytes += slice.length
         reading.nextOffset = slice.nextOffset
         reading.previous = slice
-        if (sizeAfter(slice) > room - slice.length) return
+        if (sizeAfter(slice) > room - slice.length) return void (this.isFull = true)
       }
     } catch (error) {
       // what is whole before the damage is sent, and the damage is met by the next fetch
@@ -173,7 +184,7 @@ function sizeAfter({ bytes, length }: LogSlice): number {
 function atMost(slice: LogSlice, room: number, takesFirst: boolean): LogSlice | null {
   if (slice.length <= room) return slice
   let [length, nextOffset] = [0, slice.nextOffset]
-  for (;;) {
+  while (length < slice.length) {
     const { sizeBytes, lastOffset } = readBatchHeader(slice.bytes, length)
     if (length + sizeBytes > room && !(takesFirst && length === 0)) break
     length += sizeBytes

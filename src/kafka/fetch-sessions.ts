@@ -1,5 +1,6 @@
 import type { Random } from '../environment.ts'
 import { FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH } from './error-codes.ts'
+import type { Pace } from './pace.ts'
 
 /** A partition that is to be fetched from: by the topic's name or, in later versions, its id. */
 export interface FetchedPartition {
@@ -53,16 +54,14 @@ export class FetchSessions {
    *
    * @returns `isFull`: all partitions are to be answered, not only those with news; or Kafka's number of an error
    */
-  use({
-    sessionId,
-    sessionEpoch,
-    partitions,
-    forgotten,
-  }: SessionRequest): { session: FetchSession; isFull: boolean } | number {
+  async use(
+    { sessionId, sessionEpoch, partitions, forgotten }: SessionRequest,
+    pace: Pace,
+  ): Promise<{ session: FetchSession; isFull: boolean } | number> {
     if (sessionEpoch === FINAL_EPOCH || sessionEpoch === INITIAL_EPOCH) {
       this.sessions.delete(sessionId)
       const session = { id: 0, epoch: 0, partitions: new Map<string, SessionPartition>() }
-      for (const one of partitions) put(session, one)
+      await putAll(session, partitions, pace)
       if (sessionEpoch === INITIAL_EPOCH && session.partitions.size > 0) this.keep(session)
       return { session, isFull: true }
     }
@@ -73,7 +72,7 @@ export class FetchSessions {
     this.sessions.delete(sessionId)
     this.sessions.set(sessionId, session)
     for (const one of forgotten) session.partitions.delete(keyOf(one))
-    for (const one of partitions) put(session, one)
+    await putAll(session, partitions, pace)
     return { session, isFull: false }
   }
 
@@ -88,11 +87,14 @@ export class FetchSessions {
   }
 }
 
-function put({ partitions }: FetchSession, one: FetchedPartition): void {
-  const key = keyOf(one)
-  const known = partitions.get(key)
-  if (known === undefined) partitions.set(key, { ...one, highWatermark: -1, logStartOffset: -1 })
-  else Object.assign(known, one)
+async function putAll({ partitions }: FetchSession, added: readonly FetchedPartition[], pace: Pace): Promise<void> {
+  for (const one of added) {
+    const key = keyOf(one)
+    const known = partitions.get(key)
+    if (known === undefined) partitions.set(key, { ...one, highWatermark: -1, logStartOffset: -1 })
+    else Object.assign(known, one)
+    if (pace.isOver) await pace.rest()
+  }
 }
 
 /** Ids have no '/' at their place in names, nor names one at all. */

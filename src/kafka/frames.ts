@@ -6,6 +6,9 @@ const SIZE_BYTES = 4
 const POOLED_BYTES_MIN = 32 * 1024
 /** The smallest request: a header without a client's name. */
 const LEAST_BYTES = 10
+const KEY_BYTES = 2
+/** What comes in smaller pieces is copied together: each costs more memory than it holds. */
+const PIECE_BYTES_MIN = 1024
 
 /** One request, without its length. */
 export interface Frame {
@@ -24,9 +27,19 @@ export class FrameReader {
   private have = 0
   /** Of the frame that is coming; null while its length is not known. */
   private size: number | null = null
+  /** The last piece, when it was copied together and has room; and how much of it is used. */
+  private gathered: Buffer | null = null
+  private gatheredBytes = 0
 
+  /**
+   * @param maxBytes       the largest request
+   * @param plainMaxBytes  the largest one that brings no records
+   * @param bringsRecords  tells the kinds of requests apart, by their API keys
+   */
   constructor(
     private readonly maxBytes: number,
+    private readonly plainMaxBytes: number,
+    private readonly bringsRecords: (key: number) => boolean,
     private readonly pool: BufferPool,
   ) {}
 
@@ -36,23 +49,53 @@ export class FrameReader {
   }
 
   /**
-   * Adds what has come, and gives the frames that are whole now.
+   * Adds what has come, and gives the frames that are whole now. Small pieces are copied, large ones are not.
    *
    * @throws VarveError INVALID_REQUEST for a length that no request has: nothing after it can be understood
    */
   *push(chunk: Buffer): Generator<Frame> {
-    this.pieces.push(chunk)
-    this.have += chunk.length
+    this.add(chunk)
     for (;;) {
       if (this.size === null) {
         if (this.have < SIZE_BYTES) return
         this.size = this.check(this.take(SIZE_BYTES).bytes)
       }
+      if (this.have < KEY_BYTES) return
+      this.checkKind(this.size)
       if (this.have < this.size) return
       const frame = this.take(this.size)
       this.size = null
       yield frame
     }
+  }
+
+  private add(chunk: Buffer): void {
+    const { pieces } = this
+    this.have += chunk.length
+    if (pieces.length === 0 || chunk.length >= PIECE_BYTES_MIN) {
+      this.gathered = null
+      pieces.push(chunk)
+      return
+    }
+    if (this.gathered === null || this.gatheredBytes + chunk.length > PIECE_BYTES_MIN) {
+      this.gathered = Buffer.allocUnsafeSlow(PIECE_BYTES_MIN)
+      this.gatheredBytes = 0
+      pieces.push(this.gathered.subarray(0, 0))
+    }
+    this.gathered.set(chunk, this.gatheredBytes)
+    // the front of the last piece may be taken already
+    const start = this.gatheredBytes - pieces[pieces.length - 1].length
+    this.gatheredBytes += chunk.length
+    pieces[pieces.length - 1] = this.gathered.subarray(start, this.gatheredBytes)
+  }
+
+  /** @throws as {@link push} does, when the kind of the request is known and may not be so large */
+  private checkKind(size: number): void {
+    if (size <= this.plainMaxBytes) return
+    const key = this.pieces[0].length > 1 ? this.pieces[0].readInt16BE(0) : (this.pieces[0][0] << 8) | this.pieces[1][0]
+    if (this.bringsRecords(key)) return
+    const message = `a request of ${size} bytes brings no records; ${this.plainMaxBytes} are allowed for those`
+    throw new VarveError('INVALID_REQUEST', message)
   }
 
   private check(head: Buffer): number {
@@ -80,13 +123,16 @@ export class FrameReader {
     const pooled = size < POOLED_BYTES_MIN ? null : this.pool.take(size)
     const whole = pooled?.subarray(0, size) ?? Buffer.allocUnsafe(size)
     let at = 0
+    let used = 0
     while (at < size) {
-      const piece = this.pieces[0]
+      const piece = this.pieces[used]
       const part = piece.copy(whole, at, 0, Math.min(piece.length, size - at))
       at += part
-      if (part === piece.length) this.pieces.shift()
-      else this.pieces[0] = piece.subarray(part)
+      if (part === piece.length) used++
+      else this.pieces[used] = piece.subarray(part)
     }
+    // one by one would take long where they are many
+    this.pieces.splice(0, used)
     return { bytes: whole, pooled }
   }
 }

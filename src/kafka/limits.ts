@@ -1,28 +1,40 @@
 /** What a server allows its clients, so that none of them can take more than its share. */
 export interface KafkaLimits {
-  /** The largest request. Bytes. Default 100 MiB, Kafka's socket.request.max.bytes. */
+  /** The largest request that brings records. Bytes. Default 100 MiB, Kafka's socket.request.max.bytes. */
   maxRequestBytes: number
+  /** The largest request of another kind, up to `maxRequestBytes`. Bytes. Default 8 MiB. */
+  maxPlainRequestBytes: number
+  /** Items of all the lists of a request: each costs more to serve than to send. Default 100,000. */
+  maxRequestItems: number
   /** Connections at a time; one more is closed at once. Default 10,000. */
   maxConnections: number
-  /** Requests of one connection that are being served; it is read no further until one of them is answered. Default 16. */
+  /** Requests of one connection that are being served; the next one waits until one of them is answered. Default 16. */
   maxInFlightRequests: number
-  /** Requests and answers of all connections that are in memory; beyond it none is read further. Bytes. Default 256 MiB. */
+  /**
+   * Requests, whole or not, and answers of all connections that are in memory: beyond it none is read further, and beyond
+   * half of it an answer to Fetch holds a single batch. Bytes. Default 256 MiB.
+   */
   maxQueuedBytes: number
   /** A connection that says nothing for so long is closed. Milliseconds. Default 10 minutes, Kafka's connections.max.idle.ms. */
   idleMs: number
   /** A request that has begun must be there whole, and an answer be taken, within this. Milliseconds. Default 30 s. */
   stallMs: number
-  /** What a batch may swell to when it is decompressed. Bytes. Default 100 MiB. */
+  /**
+   * What a batch may swell to where it is decompressed, which is where a producer sends it to a compacted topic, and where
+   * ListOffsets looks for a time in it. Bytes. Default 16 MiB, for it is done in one go.
+   */
   maxDecompressedBytes: number
 }
 
 /** What holds where nothing is said. */
 export const kafkaLimits: KafkaLimits = {
   maxRequestBytes: 100 * 1024 * 1024,
+  maxPlainRequestBytes: 8 * 1024 * 1024,
+  maxRequestItems: 100_000,
   maxConnections: 10_000,
   maxInFlightRequests: 16,
   maxQueuedBytes: 256 * 1024 * 1024,
   idleMs: 600_000,
   stallMs: 30_000,
-  maxDecompressedBytes: 100 * 1024 * 1024,
+  maxDecompressedBytes: 16 * 1024 * 1024,
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { BatchEncoder } from '../../src/codec/batch-encoder.ts'
-import { deleteHorizonOf, filterBatch, type RecordWalker } from '../../src/codec/batch-filter.ts'
+import { deleteHorizonOf, filterBatch, firstRecordAt, type RecordWalker } from '../../src/codec/batch-filter.ts'
 import { compressionTypes, isCompressionAvailable, type CompressionType } from '../../src/codec/compression.ts'
 import {
   emptyBatch,
@@ -162,5 +162,30 @@ describe('a batch that stands for more than its records', () => {
     expect(findBatchFault(bytes, 0, bytes.length)).toBe(null)
     expect(readBatchHeader(bytes, 0).lastOffset).toBe(5000)
     expect(decode(bytes)).toEqual(before)
+  })
+})
+
+describe('the first record at a time', () => {
+  const records = [5, 30, 20].map((timestamp) => ({ key: null, value: 'v', timestamp, header: null }))
+  const find = (bytes: Buffer, from: number, timestamp: number) => firstRecordAt(bytes, from, timestamp, 1_000)
+
+  test.each(available)('%s: is the first in the order of offsets that is not before it', (codec) => {
+    const bytes = encode(records, codec)
+    expect(find(bytes, 0, 6)).toEqual({ offset: 1001, timestamp: 30 })
+    expect(find(bytes, 1002, 6)).toEqual({ offset: 1002, timestamp: 20 })
+    expect(find(bytes, 0, 31)).toBe(null)
+  })
+
+  test('has the time of the batch where that was appended at one', () => {
+    expect(find(encode(records, 'none', 50), 1001, 50)).toEqual({ offset: 1001, timestamp: 50 })
+  })
+
+  test('is none in the batch that ends a transaction', () => {
+    expect(find(rawBatch(rawRecord([0], 0, 0, -1, -1, 0), { attributes: 0x20 }), 0, 0)).toBe(null)
+  })
+
+  test('is not looked for in more bytes than are allowed', () => {
+    const bytes = encode([{ key: null, value: 'v'.repeat(2_000), timestamp: 5, header: null }], 'gzip')
+    expect(() => find(bytes, 0, 0)).toThrow(/cannot decompress/)
   })
 })

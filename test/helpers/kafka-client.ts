@@ -75,6 +75,11 @@ export class KafkaTestClient implements AsyncDisposable {
     return values_
   }
 
+  /** Resolves when the connection is gone, in order or not. */
+  whenClosed(): Promise<void> {
+    return this.socket.closed ? Promise.resolve() : new Promise((resolve) => this.socket.once('close', () => resolve()))
+  }
+
   /** The frame that answers a request. */
   answerTo(correlationId: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
@@ -86,6 +91,6 @@ export class KafkaTestClient implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.socket.closed) return
     this.socket.destroy()
-    await once(this.socket, 'close')
+    await this.whenClosed()
   }
 }

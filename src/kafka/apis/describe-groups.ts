@@ -1,4 +1,4 @@
-import { defineApi, type Call } from '../api.ts'
+import { defineApi, messageOf, type Call } from '../api.ts'
 import { GROUP_ID_NOT_FOUND } from '../error-codes.ts'
 import { groupFailure } from '../group-calls.ts'
 import { array, boolean, bytes, int16, int32, list, nullableString, string } from '../protocol/schema.ts'
@@ -43,8 +43,10 @@ export const describeGroups = defineApi({
     const authorizedOperations = includeAuthorizedOperations ? ALL_OPERATIONS : NOT_ASKED
     const described = []
     // a group that is named twice is described once: few bytes ask for many
-    for (const groupId of new Set(groups))
+    for (const groupId of new Set(groups)) {
+      if (call.pace.isOver) await call.pace.rest()
       described.push({ groupId, authorizedOperations, ...(await describe(call, groupId)) })
+    }
     return { throttleTimeMs: 0, groups: described }
   },
   refuse: ({ groups }, errorCode, errorMessage) => ({
@@ -83,8 +85,8 @@ async function describe(call: Call, groupId: string) {
     }
   } catch (error) {
     const errorCode = groupFailure(call, error)
-    if (errorCode !== GROUP_ID_NOT_FOUND) return unknown('', errorCode, (error as Error).message)
+    if (errorCode !== GROUP_ID_NOT_FOUND) return unknown('', errorCode, messageOf(error))
     // before version 6 it is told as a group that is no more
-    return call.version < 6 ? unknown('Dead', 0, null) : unknown('Dead', errorCode, (error as Error).message)
+    return call.version < 6 ? unknown('Dead', 0, null) : unknown('Dead', errorCode, messageOf(error))
   }
 }

@@ -103,7 +103,7 @@ export const fetch = defineApi({
     ),
   },
   async handle(request, call) {
-    const { broker, connection } = call
+    const { broker, connection, pace } = call
     const partitions = request.topics.flatMap(({ topic, topicId, partitions: asked }) =>
       asked.map(({ partition, fetchOffset, currentLeaderEpoch, partitionMaxBytes }) => ({
         topic,
@@ -117,22 +117,26 @@ export const fetch = defineApi({
     const forgotten = request.forgottenTopicsData.flatMap(({ topic, topicId, partitions: gone }) =>
       gone.map((partition) => ({ topic, topicId, partition })),
     )
+    if (pace.isOver) await pace.rest()
     const { sessionId, sessionEpoch } = request
-    const used = broker.fetchSessions.use({ sessionId, sessionEpoch, partitions, forgotten })
+    const used = await broker.fetchSessions.use({ sessionId, sessionEpoch, partitions, forgotten }, pace)
     if (typeof used === 'number') return answer(used, 0, [])
     const { session, isFull } = used
-    const buffers = new AnswerBuffers(broker.buffers)
+    const buffers = new AnswerBuffers(broker.buffers, (bytes) => call.hold(bytes))
     call.onAnswered(() => buffers.release())
-    const round = new FetchRound(broker, [...session.partitions.values()], request, buffers)
+    const round = new FetchRound(broker, [...session.partitions.values()], request, buffers, pace)
     await round.run((wake) => connection.onClosed(wake))
     const news = round.fetched.filter((one) => isFull || one.isNews)
     for (const { asked, highWatermark, logStartOffset, pieces } of round.fetched) {
-      Object.assign(asked, { highWatermark, logStartOffset })
+      if (pace.isOver) await pace.rest()
+      asked.highWatermark = highWatermark
+      asked.logStartOffset = logStartOffset
       if (session.id === 0 || pieces.length === 0) continue
       // those that gave something come last the next time
       const key = keyOf(asked)
       if (session.partitions.delete(key)) session.partitions.set(key, asked)
     }
+    if (pace.isOver) await pace.rest()
     return answer(0, session.id, news)
   },
   refuse: ({ topics }, errorCode) => ({

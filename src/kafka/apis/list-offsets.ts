@@ -51,6 +51,7 @@ export const listOffsets = defineApi({
     for (const { name, partitions } of topics) {
       const found = []
       for (const { partitionIndex, currentLeaderEpoch, timestamp } of partitions) {
+        if (call.pace.isOver) await call.pace.rest()
         found.push({ partitionIndex, ...(await look(call, name, partitionIndex, currentLeaderEpoch, timestamp)) })
       }
       answered.push({ name, partitions: found })
@@ -71,14 +72,19 @@ async function look({ broker }: Call, topic: string, index: number, leaderEpoch:
     const partition = broker.engine.topic(topic).partition(index)
     const fault = leaderEpochFault(partition, leaderEpoch)
     if (fault !== 0) return { errorCode: fault, ...NONE }
-    return { errorCode: 0, ...(await broker.engine.lookAt(partition, () => offsetAt(partition, timestamp))) }
+    return {
+      errorCode: 0,
+      ...(await broker.engine.lookAt(partition, () =>
+        offsetAt(partition, timestamp, broker.limits.maxDecompressedBytes),
+      )),
+    }
   } catch (error) {
     broker.reportUnexpected('ListOffsets', error)
     return { errorCode: errorNumber(error), ...NONE }
   }
 }
 
-async function offsetAt(partition: Partition, timestamp: number) {
+async function offsetAt(partition: Partition, timestamp: number, maxBytes: number) {
   const { log, highWatermark } = partition
   const at = (offset: number) => ({ timestamp: -1, offset, leaderEpoch: log.epochAt(offset) ?? log.leaderEpoch })
   switch (timestamp) {
@@ -90,12 +96,12 @@ async function offsetAt(partition: Partition, timestamp: number) {
     case MAX_TIMESTAMP: {
       const times = log.segments.map((segment) => segment.greatestTimestamp(segment !== log.active))
       const greatest = Math.max(...(await Promise.all(times)))
-      return (await findTimestamp(partition, greatest, highWatermark)) ?? NONE
+      return (await findTimestamp(partition, greatest, highWatermark, maxBytes)) ?? NONE
     }
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
       return NONE
     default:
-      return (await findTimestamp(partition, timestamp, highWatermark)) ?? NONE
+      return (await findTimestamp(partition, timestamp, highWatermark, maxBytes)) ?? NONE
   }
 }

@@ -85,6 +85,16 @@ async function commit(
   claim: { memberId: string; instanceId: string | null; generation: number },
   offsets: readonly OffsetCommit[],
 ): Promise<number[]> {
+  const errorCodes: number[][] = []
+  for (let at = 0; at < offsets.length || at === 0; at += OFFSETS_MAX)
+    errorCodes.push(await commitAtOnce(call, groupId, claim, offsets.slice(at, at + OFFSETS_MAX)))
+  return errorCodes.flat()
+}
+
+/** So many are committed at a time; a rebalance may come in between. */
+const OFFSETS_MAX = 2_000
+
+async function commitAtOnce(...[call, groupId, claim, offsets]: Parameters<typeof commit>): Promise<number[]> {
   try {
     const results = await call.broker.log.coordinator.commit(groupId, claim, offsets, true)
     return results.map(({ error }) => groupErrorNumber(error?.code ?? null))

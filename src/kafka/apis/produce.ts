@@ -3,7 +3,7 @@ import { isCompacted } from '../../engine/topic-config.ts'
 import { refuseInternal } from '../../engine/internal-topics.ts'
 import type { Topic } from '../../engine/topic.ts'
 import { VarveError } from '../../errors.ts'
-import { defineApi, errorNumber, type Call } from '../api.ts'
+import { defineApi, errorNumber, messageOf, type Call } from '../api.ts'
 import { INVALID_RECORD, INVALID_REQUIRED_ACKS, UNKNOWN_TOPIC_ID } from '../error-codes.ts'
 import {
   int16,
@@ -64,6 +64,7 @@ export const produce = defineApi({
   advertised: [0, 13],
   flexibleSince: 9,
   isPipelined: true,
+  bringsRecords: true,
   isTransient: true,
   request: {
     transactionalId: nullableString({ since: 3 }),
@@ -86,13 +87,17 @@ export const produce = defineApi({
   async handle({ acks, topicData }, call) {
     const isKnown = acks === 0 || acks === 1 || acks === -1
     // all are queued before any is waited for
-    const underWay = topicData.map(({ name, topicId, partitionData }) => ({
-      name,
-      topicId,
-      partitions: partitionData.map(async (data) =>
-        isKnown ? append(name, topicId, data, call) : failed(data, INVALID_REQUIRED_ACKS, `acks cannot be ${acks}`),
-      ),
-    }))
+    const underWay = []
+    for (const { name, topicId, partitionData } of topicData) {
+      const partitions: (PartitionAnswer | Promise<PartitionAnswer>)[] = []
+      for (const data of partitionData) {
+        if (isKnown) partitions.push(append(name, topicId, data, call))
+        else partitions.push(failed(data, INVALID_REQUIRED_ACKS, `acks cannot be ${acks}`))
+        if (call.pace.isOver) await call.pace.rest()
+      }
+      underWay.push({ name, topicId, partitions })
+    }
+    call.begun()
     const responses = []
     for (const { name, topicId, partitions } of underWay) {
       responses.push({ name, topicId, partitionResponses: await Promise.all(partitions) })
@@ -138,7 +143,7 @@ async function append(
     return { ...failed(data, 0, null), baseOffset, logAppendTimeMs: appendTime, logStartOffset }
   } catch (error) {
     broker.reportUnexpected('Produce', error)
-    return failed(data, errorNumber(error), (error as Error).message)
+    return failed(data, errorNumber(error), messageOf(error))
   }
 }
 

@@ -1,5 +1,8 @@
 import { FieldWriter, type FieldReader } from '../../codec/fields.ts'
+import type { Pace } from '../pace.ts'
 import type { Field, Shape, Type, Values } from './schema.ts'
+
+type ArrayType = Extract<Type, { kind: 'array' }>
 
 /** A UUID as it stands on the wire. */
 const UUID_BYTES = 16
@@ -19,6 +22,34 @@ export function writeMessage<S extends Shape>(shape: S, version: number, values:
   writeStruct(shape, version, values, writer)
 }
 
+/**
+ * As {@link readMessage}, of a message that may be long: rests now and then.
+ */
+export async function readMessageSlowly<S extends Shape>(
+  shape: S,
+  version: number,
+  reader: FieldReader,
+  pace: Pace,
+): Promise<Values<S>> {
+  return (await readStructSlowly(shape, version, reader, pace)) as Values<S>
+}
+
+/** As {@link writeMessage}, of a message that may be long: rests now and then. */
+export async function writeMessageSlowly<S extends Shape>(
+  shape: S,
+  version: number,
+  values: Values<S>,
+  writer: FieldWriter,
+  pace: Pace,
+): Promise<void> {
+  return writeStructSlowly(shape, version, values, writer, pace)
+}
+
+/** Whether there are more than `most` items in all the lists of a message. */
+export function isLonger(values: unknown, most: number): boolean {
+  return countItems(values, most) > most
+}
+
 const isIn = ({ since = 0, until = Infinity }: Field<unknown>, version: number): boolean =>
   version >= since && version <= until
 
@@ -29,6 +60,49 @@ function readStruct(shape: Shape, version: number, reader: FieldReader): Record<
     const isHere = field.tag === undefined && isIn(field, version)
     values[name] = isHere ? readValue(field.type, version, reader) : field.default
   }
+  readTags(shape, version, reader, values)
+  return values
+}
+
+async function readStructSlowly(
+  shape: Shape,
+  version: number,
+  reader: FieldReader,
+  pace: Pace,
+): Promise<Record<string, unknown>> {
+  const values: Record<string, unknown> = {}
+  for (const name in shape) {
+    const { type, tag, default: byDefault } = shape[name]
+    if (tag !== undefined || !isIn(shape[name], version)) values[name] = byDefault
+    else if (type.kind === 'array') values[name] = await readArraySlowly(type, version, reader, pace)
+    else values[name] = readValue(type, version, reader)
+  }
+  readTags(shape, version, reader, values)
+  return values
+}
+
+async function readArraySlowly(type: ArrayType, version: number, reader: FieldReader, pace: Pace): Promise<unknown> {
+  const { of, nullable } = type
+  const count = reader.count(leastBytes(of, version, reader.flexible))
+  if (count === null) return nullable ? null : reader.fail('a list is null that must not be')
+  const items: unknown[] = []
+  for (let i = 0; i < count; i++) {
+    items.push(hasLists(of) ? await readStructSlowly(of.fields, version, reader, pace) : readValue(of, version, reader))
+    if (pace.isOver) await pace.rest()
+  }
+  return items
+}
+
+type StructType = Extract<Type, { kind: 'struct' }>
+
+/** Whether it is a structure, and never null, with lists of its own. */
+function hasLists(type: Type): type is StructType {
+  if (type.kind !== 'struct' || type.nullable) return false
+  for (const name in type.fields) if (type.fields[name].type.kind === 'array') return true
+  return false
+}
+
+function readTags(shape: Shape, version: number, reader: FieldReader, values: Record<string, unknown>): void {
   reader.tags((tag) => {
     for (const name in shape) {
       const field = shape[name]
@@ -38,7 +112,6 @@ function readStruct(shape: Shape, version: number, reader: FieldReader): Record<
     }
     return false
   })
-  return values
 }
 
 function readValue(type: Type, version: number, reader: FieldReader): unknown {
@@ -113,15 +186,57 @@ function writeStruct(
   values: Readonly<Record<string, unknown>>,
   writer: FieldWriter,
 ): void {
+  for (const name in shape) {
+    const field = shape[name]
+    if (field.tag === undefined && isIn(field, version)) writeValue(field.type, version, values[name], writer)
+  }
+  if (writer.flexible) writeTags(shape, version, values, writer)
+}
+
+async function writeStructSlowly(
+  shape: Shape,
+  version: number,
+  values: Readonly<Record<string, unknown>>,
+  writer: FieldWriter,
+  pace: Pace,
+): Promise<void> {
+  for (const name in shape) {
+    const field = shape[name]
+    if (field.tag !== undefined || !isIn(field, version)) continue
+    const value = values[name]
+    if (field.type.kind !== 'array' || value === null) writeValue(field.type, version, value, writer)
+    else await writeArraySlowly(field.type, version, value as unknown[], writer, pace)
+  }
+  if (writer.flexible) writeTags(shape, version, values, writer)
+}
+
+async function writeArraySlowly(
+  { of }: ArrayType,
+  version: number,
+  items: readonly unknown[],
+  writer: FieldWriter,
+  pace: Pace,
+): Promise<void> {
+  writer.size(items.length)
+  for (const item of items) {
+    if (hasLists(of)) await writeStructSlowly(of.fields, version, item as Record<string, unknown>, writer, pace)
+    else writeValue(of, version, item, writer)
+    if (pace.isOver) await pace.rest()
+  }
+}
+
+function writeTags(
+  shape: Shape,
+  version: number,
+  values: Readonly<Record<string, unknown>>,
+  writer: FieldWriter,
+): void {
   const tagged: [tag: number, field: Field<unknown>, value: unknown][] = []
   for (const name in shape) {
     const field = shape[name]
-    if (!isIn(field, version)) continue
-    const value = values[name]
-    if (field.tag === undefined) writeValue(field.type, version, value, writer)
-    else if (!isDefault(field, value)) tagged.push([field.tag, field, value])
+    if (field.tag === undefined || !isIn(field, version)) continue
+    if (!isDefault(field, values[name])) tagged.push([field.tag, field, values[name]])
   }
-  if (!writer.flexible) return
   tagged.sort(([a], [b]) => a - b)
   writer.unsignedVarint(tagged.length)
   for (const [tag, { type }, value] of tagged) {
@@ -131,6 +246,22 @@ function writeStruct(
     const content = inner.finish()
     writer.unsignedVarint(tag).unsignedVarint(content.length).append(content)
   }
+}
+
+/** Items of all the lists in a value, or some number above `most`. */
+function countItems(value: unknown, most: number): number {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 0
+  let count = 0
+  if (Array.isArray(value)) {
+    count = value.length
+    for (let i = 0; i < value.length && count <= most; i++) count += countItems(value[i], most - count)
+    return count
+  }
+  for (const name in value) {
+    count += countItems((value as Record<string, unknown>)[name], most - count)
+    if (count > most) return count
+  }
+  return count
 }
 
 function isDefault({ default: byDefault }: Field<unknown>, value: unknown): boolean {

@@ -1,7 +1,8 @@
 /** Records over TCP: the stored bytes, as many as were asked for, at once or as soon as they are there. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { readBatchHeader } from '../../../src/codec/record-batch.ts'
 import { fetch } from '../../../src/kafka/apis/fetch.ts'
+import { KafkaConnection } from '../../../src/kafka/connection.ts'
 import type { KafkaTestClient } from '../../helpers/kafka-client.ts'
 import { KafkaSession, versionsOf } from '../../helpers/kafka-session.ts'
 
@@ -105,6 +106,36 @@ test('one waits for records, and is answered as soon as there are enough of them
   await session.log.append('t', { value: 'y'.repeat(300), partition: 0 })
   const [{ partitions }] = (await waiting).responses
   expect(partitions.map(({ records }) => offsetsIn(bytesOf(records)))).toEqual([[[0, 0]], [[0, 0]]])
+})
+
+test('what has no room for more does not wait for it, however much was wanted', async () => {
+  const { session, topicId, client } = await withTopic()
+  await using _ = session
+  for (let i = 0; i < 3; i++) await session.log.append('t', { value: 'x'.repeat(500), partition: 0 })
+  const ask = async (values: Asked, maxBytes: number) => {
+    const topics = asking(topicId, values)
+    const { responses } = await client.send(fetch, 12, { topics, maxBytes, maxWaitMs: NEVER_MS, minBytes: 5_000 })
+    return offsetsIn(bytesOf(responses[0].partitions[0].records))
+  }
+  expect(await ask({}, 1_000)).toEqual([[0, 0]])
+  expect(await ask({ partitionMaxBytes: 1_200 }, 1 << 20)).toEqual([
+    [0, 0],
+    [1, 1],
+  ])
+  expect(await ask({ fetchOffset: 2, partitionMaxBytes: -1 }, 1 << 20)).toEqual([[2, 2]])
+})
+
+test('a connection keeps nothing of what it has waited for', async () => {
+  const { session, topicId, client } = await withTopic()
+  await using _ = session
+  let listening = 0
+  using spy = vi.spyOn(KafkaConnection.prototype, 'onClosed').mockImplementation(() => {
+    listening++
+    return () => void listening--
+  })
+  for (let i = 0; i < 3; i++) await client.send(fetch, 12, { topics: asking(topicId, {}), maxWaitMs: 1, minBytes: 1 })
+  expect(spy).toHaveBeenCalledTimes(3)
+  expect(listening).toBe(0)
 })
 
 test('a wait ends with its time, with the server, and with an error', async () => {
