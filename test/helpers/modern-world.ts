@@ -156,6 +156,8 @@ export class ModernWorld {
     const saysOwned = saysAll || (client.revokingMs !== null && !client.gives) || random.chance(0.3)
     const hasGiven = saysOwned && !client.gives
     client.isBusy = true
+    // what changes from now on is said the next time
+    client.saysAll = false
     const answered = this.send(client, {
       epoch: client.epoch,
       rebalanceTimeoutMs: saysAll ? REBALANCE_MS : null,
@@ -187,7 +189,6 @@ export class ModernWorld {
     this.toldGroupEpoch = Math.max(this.toldGroupEpoch, answer.epoch)
     client.epoch = answer.epoch
     client.heardMs = sentMs
-    client.saysAll = false
     if (answer.assigned !== null) {
       client.assigned = new Set(answer.assigned)
       for (const key of answer.assigned) client.has.add(key)

@@ -21,50 +21,95 @@ type Step =
   /** Goes on at both. */
   | { type: 'fork'; to: number[] }
 
+/** Where all ways through a pattern are after some characters. */
+interface State {
+  /** Those that wait for another character. */
+  waiting: readonly number[]
+  /** Whether the name may end here. */
+  accepts: boolean
+  /** By the character that comes next. */
+  next: Map<number, State>
+}
+
+/** States that are kept of one pattern. */
+const STATES_MAX = 1_000
+
 /**
  * A regular expression that whole names of topics match, in the syntax of RE2, which Kafka uses: of that, what says something
  * about such names. Classes by name (`\p{Lu}`, `[[:alpha:]]`) and `\b` are not known here, and as in RE2 nothing looks ahead
  * or back.
  *
- * A name takes time in proportion to its length and the pattern's, whatever they are: all ways are gone at once, where a
- * RegExp would try one after the other, and could be made to try for ever.
+ * A name takes time in proportion to its length and the pattern's, whatever they are, and mostly to its length alone: all ways
+ * are gone at once, where a RegExp would try one after the other, and could be made to try for ever.
  *
- * Source: the method is Thompson's (Regular Expression Search Algorithm, 1968).
+ * Source: the method is Thompson's (Regular Expression Search Algorithm, 1968), which keeps what it has found out.
  */
 export class TopicPattern {
   private readonly steps: readonly Step[]
+  private readonly states = new Map<string, State>()
+  private first: State
 
   /** @throws VarveError INVALID_REGULAR_EXPRESSION */
   constructor(readonly source: string) {
     if (source.length > PATTERN_MAX) throw invalid(source, `it is longer than ${PATTERN_MAX} characters`)
     this.steps = stepsOf(new PatternParser(source).parse(), source)
+    this.first = this.stateAt([0], true)
   }
 
   matches(name: string): boolean {
-    let current = new Set<number>()
-    this.goTo(0, name, 0, current)
-    for (let at = 0; at < name.length && current.size > 0; at++) {
-      const next = new Set<number>()
+    let state = this.first
+    for (let at = 0; at < name.length; at++) {
+      if (state.waiting.length === 0) return false
       const code = name.charCodeAt(at)
-      for (const index of current) {
-        const step = this.steps[index]
-        if (step.type === 'codes' && step.codes.has(code)) this.goTo(index + 1, name, at + 1, next)
+      let next = state.next.get(code)
+      if (next === undefined) {
+        next = this.stateAfter(state, code)
+        state.next.set(code, next)
       }
-      current = next
+      state = next
     }
-    return current.has(this.steps.length - 1)
+    return state.accepts
   }
 
-  /** Adds a step, and all that can be reached from it without another character. */
-  private goTo(start: number, name: string, at: number, into: Set<number>): void {
-    const ahead = [start]
+  private stateAfter({ waiting }: State, code: number): State {
+    const starts = waiting.filter((index) => {
+      const step = this.steps[index]
+      return step.type === 'codes' && step.codes.has(code)
+    })
+    const key = starts.join()
+    const known = this.states.get(key)
+    if (known !== undefined) return known
+    if (this.states.size >= STATES_MAX) {
+      this.states.clear()
+      this.first = this.stateAt([0], true)
+    }
+    const state = this.stateAt(
+      starts.map((index) => index + 1),
+      false,
+    )
+    this.states.set(key, state)
+    return state
+  }
+
+  private stateAt(starts: readonly number[], isBegin: boolean): State {
+    const reached = this.reach(starts, isBegin, false)
+    const waiting = [...reached].filter((index) => this.steps[index].type === 'codes')
+    const accepts = this.reach(starts, isBegin, true).has(this.steps.length - 1)
+    return { waiting, accepts, next: new Map() }
+  }
+
+  /** The steps that can be reached without another character. */
+  private reach(starts: readonly number[], isBegin: boolean, isEnd: boolean): Set<number> {
+    const reached = new Set<number>()
+    const ahead = [...starts]
     for (let index = ahead.pop(); index !== undefined; index = ahead.pop()) {
-      if (into.has(index)) continue
-      into.add(index)
+      if (reached.has(index)) continue
+      reached.add(index)
       const step = this.steps[index]
       if (step.type === 'fork') ahead.push(...step.to)
-      else if ((step.type === 'begin' && at === 0) || (step.type === 'end' && at === name.length)) ahead.push(index + 1)
+      else if ((step.type === 'begin' && isBegin) || (step.type === 'end' && isEnd)) ahead.push(index + 1)
     }
+    return reached
   }
 }
 
