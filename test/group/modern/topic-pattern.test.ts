@@ -1,7 +1,7 @@
 /** Regular expressions that names of topics match. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { TopicPattern } from '../../src/group/modern/topic-pattern.ts'
+import { TopicPattern } from '../../../src/group/modern/topic-pattern.ts'
 
 const matches = (pattern: string, name: string) => new TopicPattern(pattern).matches(name)
 
