@@ -103,7 +103,7 @@ export class LiveModernGroup {
     this.cancelTimer = this.clock.setTimer(Math.max(0, deadlineMs - this.clock.monotonicMs()), () => {
       this.timerMs = Infinity
       const nowMs = this.clock.monotonicMs()
-      if (nowMs - deadlineMs > STALL_MS) this.group.stalled(nowMs - deadlineMs)
+      if (nowMs - deadlineMs > STALL_MS) this.group.stalled(nowMs - deadlineMs, nowMs)
       else this.group.tick(nowMs)
       this.schedule()
       // what is not stored now is stored with what comes next, and happens again after a restart

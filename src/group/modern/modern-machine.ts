@@ -135,15 +135,16 @@ export class ModernGroup {
     for (const { memberId } of due) this.fence(memberId)
   }
 
-  /** The process stood still for so long, and could hear nobody meanwhile. */
-  stalled(ms: number): void {
+  /** The process stood still for so long, and could hear nobody meanwhile: all may speak once more before they are gone. */
+  stalled(ms: number, nowMs: number): void {
+    const later = (deadlineMs: number) => Math.max(deadlineMs + ms, nowMs + MODERN_HEARTBEAT_INTERVAL_MS)
     for (const member of this.all.values()) {
       const { sessionDeadlineMs, revocationDeadlineMs } = member
-      this.set({
-        ...member,
-        sessionDeadlineMs: sessionDeadlineMs + ms,
-        revocationDeadlineMs: revocationDeadlineMs + ms,
-      })
+      const deadlines = {
+        sessionDeadlineMs: later(sessionDeadlineMs),
+        revocationDeadlineMs: later(revocationDeadlineMs),
+      }
+      this.set({ ...member, ...deadlines })
     }
   }
 
