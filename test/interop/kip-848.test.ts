@@ -1,8 +1,17 @@
-/** @platformatic/kafka with `groupProtocol: 'consumer'`, the newer group protocol, against a server of this process. */
+/**
+ * Groups of the newer protocol: @platformatic/kafka with `groupProtocol: 'consumer'` against a server of this process, and
+ * what Kafka's own kafka-dump-log makes of what is stored of one.
+ */
 import { Consumer, Producer, stringDeserializers, stringSerializers } from '@platformatic/kafka'
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { internalsOf } from '../../src/client/internals.ts'
 import { startKafka, type KafkaServer } from '../../src/kafka/index.ts'
+import { Varve } from '../../src/client/varve.ts'
+import { temporaryDirectory } from '../helpers/run-cli.ts'
+import { findKafka, runJava } from './kafka.ts'
 
 const GROUP = 'billing'
 const POLL_MS = 20
@@ -80,3 +89,59 @@ test(
     expect(lag.map(({ lag }) => lag)).toEqual([0, 0, 0, 0])
   },
 )
+
+const kafkaTools = findKafka()
+
+// reason: without Java and Maven there is no Kafka to ask; findKafka says so on the console
+test.skipIf(kafkaTools.missing !== undefined)("Kafka's own tool reads what is stored of a group", async () => {
+  const directory = temporaryDirectory()
+  const log = await Varve.open({ directory })
+  const { topicId } = await log.createTopic({ name: 'orders', partitions: 2 })
+  const { coordinator } = internalsOf('a test', log)
+  const who = { instanceId: 'one', rackId: 'here', clientId: 'test', clientHost: '/127.0.0.1', requiresMemberId: true }
+  const said = {
+    rebalanceTimeoutMs: 9,
+    topics: ['orders'],
+    pattern: 'or.*',
+    assignor: 'range',
+    owned: new Set<string>(),
+  }
+  await coordinator.modernHeartbeat(GROUP, { memberId: 'a', epoch: 0, ...who, ...said })
+  const other = { ...who, instanceId: null, ...said }
+  await coordinator.modernHeartbeat(GROUP, { memberId: 'b', epoch: 0, ...other })
+  await coordinator.modernHeartbeat(GROUP, { memberId: 'a', epoch: 1, ...who, ...said, owned: null })
+  await coordinator.modernHeartbeat(GROUP, { memberId: 'b', epoch: -1, ...other })
+  await log.close()
+  const files = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.startsWith('__consumer_offsets') && path.endsWith('.log'))
+    .map((path) => join(directory, path))
+    .filter((path) => statSync(path).size > 0)
+  const dump = ['--offsets-decoder', '--files', files.join()]
+  const dumped = runJava(kafkaTools, 'org.apache.kafka.tools.DumpLogSegments', ...dump)
+  const latest = new Map<string, unknown>()
+  for (const [, key, value] of dumped.matchAll(/key: (\{.*\}) payload: (.*)/g))
+    latest.set(key, value === '<DELETE>' ? null : (JSON.parse(value) as { data: unknown }).data)
+  const keyOf = (type: number, memberId?: string) =>
+    JSON.stringify({ type: `${type}`, data: { groupId: GROUP, memberId } })
+  const partitions = (...numbers: number[]) => [{ topicId, partitions: numbers }]
+  const current = { memberEpoch: 1, previousMemberEpoch: 1, state: 1 }
+  expect(Object.fromEntries(latest)).toEqual({
+    [keyOf(3)]: { epoch: 3 },
+    [keyOf(5, 'a')]: {
+      instanceId: 'one',
+      rackId: 'here',
+      clientId: 'test',
+      clientHost: '/127.0.0.1',
+      subscribedTopicNames: ['orders'],
+      subscribedTopicRegex: 'or.*',
+      rebalanceTimeoutMs: 9,
+      serverAssignor: 'range',
+    },
+    [keyOf(6)]: { assignmentEpoch: 2 },
+    [keyOf(7, 'a')]: { topicPartitions: partitions(0) },
+    [keyOf(8, 'a')]: { ...current, assignedPartitions: partitions(0), partitionsPendingRevocation: partitions(1) },
+    [keyOf(5, 'b')]: null,
+    [keyOf(7, 'b')]: null,
+    [keyOf(8, 'b')]: null,
+  })
+})

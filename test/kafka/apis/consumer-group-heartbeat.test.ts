@@ -250,6 +250,14 @@ describe('classic members and these', () => {
     await modern.leave()
     await classic.joinAlone()
     expect(await classic.heartbeat()).toBe(0)
+    expect(await server.log.describeGroup('billing')).toMatchObject({
+      state: 'Stable',
+      assignor: 'range',
+      generation: 1,
+    })
+    await classic.leave()
+    // it is a group of its own again
+    expect(await modern.join()).toMatchObject({ errorCode: 0, memberEpoch: 1 })
     expect(server.warnings).toEqual([])
   })
 
