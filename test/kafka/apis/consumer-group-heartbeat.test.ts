@@ -253,7 +253,7 @@ describe('classic members and these', () => {
     expect(await server.log.describeGroup('billing')).toMatchObject({
       state: 'Stable',
       assignor: 'range',
-      generation: 1,
+      generation: 3,
     })
     await classic.leave()
     // it is a group of its own again
