@@ -75,6 +75,7 @@ export class LiveGroup {
   }
 
   leave(members: readonly { memberId: string; instanceId: string | null }[]): Promise<LeaveResponse> {
+    if (this.modern.size > 0) return this.modern.dismiss(members)
     return this.ask((request) => ({ type: 'leave', request, members }))
   }
 

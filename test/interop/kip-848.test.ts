@@ -109,7 +109,7 @@ test.skipIf(kafkaTools.missing !== undefined)("Kafka's own tool reads what is st
   await coordinator.modernHeartbeat(GROUP, { memberId: 'a', epoch: 0, ...who, ...said })
   const other = { ...who, instanceId: null, ...said }
   await coordinator.modernHeartbeat(GROUP, { memberId: 'b', epoch: 0, ...other })
-  await coordinator.modernHeartbeat(GROUP, { memberId: 'a', epoch: 1, ...who, ...said, owned: null })
+  await coordinator.modernHeartbeat(GROUP, { memberId: 'a', epoch: 2, ...who, ...said, owned: null })
   await coordinator.modernHeartbeat(GROUP, { memberId: 'b', epoch: -1, ...other })
   await log.close()
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' })
@@ -124,9 +124,9 @@ test.skipIf(kafkaTools.missing !== undefined)("Kafka's own tool reads what is st
   const keyOf = (type: number, memberId?: string) =>
     JSON.stringify({ type: `${type}`, data: { groupId: GROUP, memberId } })
   const partitions = (...numbers: number[]) => [{ topicId, partitions: numbers }]
-  const current = { memberEpoch: 1, previousMemberEpoch: 1, state: 1 }
+  const current = { memberEpoch: 2, previousMemberEpoch: 2, state: 1 }
   expect(Object.fromEntries(latest)).toEqual({
-    [keyOf(3)]: { epoch: 3 },
+    [keyOf(3)]: { epoch: 4 },
     [keyOf(5, 'a')]: {
       instanceId: 'one',
       rackId: 'here',
@@ -137,7 +137,7 @@ test.skipIf(kafkaTools.missing !== undefined)("Kafka's own tool reads what is st
       rebalanceTimeoutMs: 9,
       serverAssignor: 'range',
     },
-    [keyOf(6)]: { assignmentEpoch: 2 },
+    [keyOf(6)]: { assignmentEpoch: 3 },
     [keyOf(7, 'a')]: { topicPartitions: partitions(0) },
     [keyOf(8, 'a')]: { ...current, assignedPartitions: partitions(0), partitionsPendingRevocation: partitions(1) },
     [keyOf(5, 'b')]: null,

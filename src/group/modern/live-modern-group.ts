@@ -1,5 +1,6 @@
 import type { Clock } from '../../environment.ts'
 import { modernOf, type GroupLog } from '../group-log.ts'
+import type { LeaveResponse } from '../group.ts'
 import type { HeartbeatAnswer, HeartbeatRequest, ModernLimits, TopicSource } from './modern-group.ts'
 import { ModernGroup } from './modern-machine.ts'
 import { changesOf, type Storable } from './modern-records.ts'
@@ -53,6 +54,13 @@ export class LiveModernGroup {
     this.schedule()
     await this.store()
     return answer
+  }
+
+  /** Takes members out, each that can be. */
+  async dismiss(members: readonly { memberId: string; instanceId: string | null }[]): Promise<LeaveResponse> {
+    const left = members.map((member) => ({ ...member, error: this.group.dismiss(member) }))
+    await this.store()
+    return { error: null, members: left }
   }
 
   /** Forgets a group without members, which becomes one of the classic protocol. */

@@ -130,6 +130,11 @@ export const NO_PARTITIONS: PartitionKeys = new Set()
 /** Why a member may not commit or fetch, or null if it may. */
 export type EpochError = Extract<ErrorCode, 'UNKNOWN_MEMBER_ID' | 'STALE_MEMBER_EPOCH'> | null
 
+/** What a member may be at, with what it has yet to give up. */
+export function heldBy({ current }: ModernMember): PartitionKeys {
+  return new Set([...current.assigned, ...current.revoking])
+}
+
 /** Sorts partitions by topic id, and by partition in each. */
 export function byTopicId(keys: PartitionKeys): { topicId: string; partitions: number[] }[] {
   const byId = new Map<string, number[]>()

@@ -25,6 +25,9 @@ import { reconcile } from './reconcile.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { targetAssignment } from './target-assignment.ts'
 
+/** A group begins behind it, as in Kafka. */
+const UNUSED_EPOCH = 1
+
 const NOT_YET: Pick<ModernMember, 'current' | 'target' | 'revocationDeadlineMs'> = {
   current: {
     epoch: JOIN_EPOCH,
@@ -127,6 +130,20 @@ export class ModernGroup {
     return this.answer(request.memberId, isNews ? assigned : null)
   }
 
+  /**
+   * Takes a member out: an administrator's wish.
+   *
+   * @param memberId may be empty where there is an instance id
+   * @returns why not, or null
+   */
+  dismiss({ memberId, instanceId }: { memberId: string; instanceId: string | null }): ErrorCode | null {
+    const member = instanceId === null ? this.all.get(memberId) : this.staticMember(instanceId)
+    if (member === undefined) return 'UNKNOWN_MEMBER_ID'
+    if (memberId !== '' && member.memberId !== memberId) return 'FENCED_INSTANCE_ID'
+    this.fence(member.memberId)
+    return null
+  }
+
   /** Whoever was not heard of in time is gone, and whoever did not give up partitions in time. */
   tick(nowMs: number): void {
     const due = [...this.all.values()].filter(
@@ -222,7 +239,7 @@ export class ModernGroup {
   private raiseEpoch(isChanged: boolean, source: TopicSource): void {
     const topics = this.subscriptions.topics(this.all, source)
     const seen = JSON.stringify([...topics].sort(([a], [b]) => (a < b ? -1 : 1)))
-    if (isChanged || seen !== this.seen) this.epoch++
+    if (isChanged || seen !== this.seen) this.epoch = Math.max(this.epoch, UNUSED_EPOCH) + 1
     this.seen = seen
     if (this.epoch === this.assignmentEpoch) return
     const targets = targetAssignment([...this.all.values()], topics, (member) => this.topicsOf(member, source))

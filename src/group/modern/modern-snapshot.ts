@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../assignors/assignor.ts'
 import { encodeAssignment, encodeSubscription } from '../consumer-protocol.ts'
 import type { GroupSnapshot } from '../group.ts'
-import { byTopicId, MODERN_SESSION_TIMEOUT_MS, type PartitionKeys, type TopicSource } from './modern-group.ts'
+import { byTopicId, heldBy, MODERN_SESSION_TIMEOUT_MS, type PartitionKeys, type TopicSource } from './modern-group.ts'
 import type { ModernGroup } from './modern-machine.ts'
 import { preferredAssignor } from './target-assignment.ts'
 
@@ -26,7 +26,7 @@ export function snapshotOfModern(group: ModernGroup, topics: TopicSource): Group
       rackId,
       userData: null,
     })
-    const assignment = encodeAssignment({ partitions: namedPartitions(current.assigned, topics), userData: null })
+    const assignment = encodeAssignment({ partitions: namedPartitions(heldBy(member), topics), userData: null })
     const sessionTimeoutMs = MODERN_SESSION_TIMEOUT_MS
     return {
       memberId,

@@ -1,4 +1,4 @@
-import { byTopicId, type ModernMember, type PartitionKeys } from '../../group/modern/modern-group.ts'
+import { byTopicId, heldBy, type ModernMember, type PartitionKeys } from '../../group/modern/modern-group.ts'
 import type { ModernGroup } from '../../group/modern/modern-machine.ts'
 import { preferredAssignor } from '../../group/modern/target-assignment.ts'
 import { defineApi, type Call } from '../api.ts'
@@ -97,7 +97,8 @@ function described(group: ModernGroup, call: Call) {
   }
 }
 
-function memberOf({ memberId, metadata, current, target }: ModernMember, call: Call) {
+function memberOf(member: ModernMember, call: Call) {
+  const { memberId, metadata, current, target } = member
   const { instanceId, rackId, clientId, clientHost, topics, pattern } = metadata
   return {
     memberId,
@@ -107,8 +108,8 @@ function memberOf({ memberId, metadata, current, target }: ModernMember, call: C
     clientId,
     clientHost,
     subscribedTopicNames: [...topics],
-    subscribedTopicRegex: pattern,
-    assignment: assignmentOf(current.assigned, call),
+    subscribedTopicRegex: pattern ?? '',
+    assignment: assignmentOf(heldBy(member), call),
     targetAssignment: assignmentOf(target, call),
     memberType: CONSUMER,
   }

@@ -47,8 +47,8 @@ test('a group is described with what its members have and are to have, in every 
       errorMessage: null,
       groupId: GROUP,
       groupState: 'Reconciling',
-      groupEpoch: 2,
-      assignmentEpoch: 2,
+      groupEpoch: 3,
+      assignmentEpoch: 3,
       assignorName: 'uniform',
       authorizedOperations: 0b110101001000,
     })
@@ -58,9 +58,9 @@ test('a group is described with what its members have and are to have, in every 
       memberId: 'a',
       instanceId: null,
       rackId: 'here',
-      memberEpoch: 1,
+      memberEpoch: 2,
       subscribedTopicNames: [ORDERS],
-      subscribedTopicRegex: null,
+      subscribedTopicRegex: '',
       assignment: partitions(0, 1),
       targetAssignment: partitions(0),
       memberType,
@@ -70,7 +70,7 @@ test('a group is described with what its members have and are to have, in every 
       memberId: 'b',
       instanceId: 'one',
       rackId: null,
-      memberEpoch: 2,
+      memberEpoch: 3,
       subscribedTopicNames: [],
       subscribedTopicRegex: 'or.*',
       assignment: partitions(),
@@ -80,7 +80,7 @@ test('a group is described with what its members have and are to have, in every 
   }
   await a.leave()
   const { groups } = await client.send(consumerGroupDescribe, 1, { groupIds: [GROUP] })
-  expect(groups[0]).toMatchObject({ groupState: 'Assigning', groupEpoch: 3, assignmentEpoch: 2 })
+  expect(groups[0]).toMatchObject({ groupState: 'Assigning', groupEpoch: 4, assignmentEpoch: 3 })
   expect(groups[0].authorizedOperations).toBe(-(2 ** 31))
 })
 
@@ -121,7 +121,7 @@ test('the log itself shows it like any other', async () => {
   await settleModern(a, b)
   expect(await server.log.listGroups()).toEqual([{ groupId: GROUP, state: 'Stable', members: 2 }])
   const described = await server.log.describeGroup(GROUP)
-  expect(described).toMatchObject({ state: 'Stable', generation: 2, assignor: 'uniform' })
+  expect(described).toMatchObject({ state: 'Stable', generation: 3, assignor: 'uniform' })
   expect(described.members.map(({ memberId, topics, assignment }) => [memberId, topics, assignment])).toEqual([
     ['a', [ORDERS], [{ topic: ORDERS, partition: 0 }]],
     ['b', [ORDERS], [{ topic: ORDERS, partition: 1 }]],
@@ -155,10 +155,10 @@ test('members commit and fetch offsets with their epochs, and nobody else does',
     return errorCode === 0 ? fetched[0].partitions[0].committedOffset : -errorCode
   }
   for (const version of [9, 10]) {
-    expect(await commit('a', 1, version, version)).toBe(0)
-    expect(await fetch('a', 1, version)).toBe(version)
+    expect(await commit('a', 2, version, version)).toBe(0)
+    expect(await fetch('a', 2, version)).toBe(version)
     expect(await fetch(null, -1, version)).toBe(version)
-    for (const epoch of [0, 2]) {
+    for (const epoch of [1, 3]) {
       expect(await commit('a', epoch, version)).toBe(113)
       expect(await fetch('a', epoch, version)).toBe(-113)
     }
@@ -166,16 +166,16 @@ test('members commit and fetch offsets with their epochs, and nobody else does',
     expect(await commit('', -1, version)).toBe(25)
     expect(await fetch('nobody', 1, version)).toBe(-25)
   }
-  for (let version = 1; version < 9; version++) expect(await commit('a', 1, version)).toBe(35)
+  for (let version = 1; version < 9; version++) expect(await commit('a', 2, version)).toBe(35)
   for (const one of [a, b]) await one.leave()
   expect(await commit('', -1, 9, 5)).toBe(0)
-  expect(await commit('a', 1, 9)).toBe(25)
+  expect(await commit('a', 2, 9)).toBe(25)
   // the group that is empty knows no members
-  expect(await fetch('a', 1, 9)).toBe(-25)
+  expect(await fetch('a', 2, 9)).toBe(-25)
   expect(await fetch(null, -1, 9)).toBe(5)
 })
 
-test('with members it is not deleted, nor are offsets of what they subscribe to, nor does LeaveGroup take them out', async () => {
+test('with members it is not deleted, nor are offsets of what they subscribe to', async () => {
   await using server = await GroupServer.start()
   const [a, b] = await groupOfTwo(server)
   const client = await server.connect()
@@ -185,13 +185,29 @@ test('with members it is not deleted, nor are offsets of what they subscribe to,
   const topics = [{ name: ORDERS, partitions: [{ partitionIndex: 0 }] }]
   const offsets = await client.send(offsetDelete, 0, { groupId: GROUP, topics })
   expect(offsets.topics[0].partitions[0].errorCode).toBe(86)
-  const members = [{ memberId: 'a', groupInstanceId: null, reason: null }]
-  const left = await client.send(leaveGroup, 5, { groupId: GROUP, members })
-  expect(left.members[0].errorCode).toBe(25)
-  expect(await a.beat()).toMatchObject({ errorCode: 0 })
   for (const one of [a, b]) await one.leave()
   expect(await deleted()).toEqual([0])
   expect(await deleted()).toEqual([69])
   const { groups } = await client.send(consumerGroupDescribe, 1, { groupIds: [GROUP] })
   expect(groups[0].errorCode).toBe(69)
+})
+
+test('an administrator takes members out, by their ids or their instance ids', async () => {
+  await using server = await GroupServer.start()
+  const [a, b] = await groupOfTwo(server)
+  const client = await server.connect()
+  const leave = async (memberId: string, groupInstanceId: string | null) => {
+    const left = await client.send(leaveGroup, 5, {
+      groupId: GROUP,
+      members: [{ memberId, groupInstanceId, reason: null }],
+    })
+    return left.members[0].errorCode
+  }
+  expect(await leave('nobody', null)).toBe(25)
+  expect(await leave('', 'two')).toBe(25)
+  expect(await leave('a', 'one')).toBe(82)
+  expect(await leave('', 'one')).toBe(0)
+  expect([await b.beat(), await a.beat()]).toMatchObject([{ errorCode: 25 }, { errorCode: 0, memberEpoch: 4 }])
+  expect(await leave('a', null)).toBe(0)
+  expect(await a.beat()).toMatchObject({ errorCode: 25 })
 })

@@ -31,14 +31,14 @@ test('a member joins, is heard of and leaves in every version; before version 1 
       errorCode: 0,
       errorMessage: null,
       memberId: version === 0 ? (expect.stringMatching(/^[0-9a-f]{32}$/) as string) : 'mine',
-      memberEpoch: version * 2 + 1,
+      memberEpoch: version * 2 + 2,
       heartbeatIntervalMs: 5_000,
       assignment,
     })
-    expect(await one.beat(version)).toMatchObject({ memberEpoch: version * 2 + 1, assignment: null })
+    expect(await one.beat(version)).toMatchObject({ memberEpoch: version * 2 + 2, assignment: null })
     // who says everything hears everything
     const everything = { rebalanceTimeoutMs: 9, subscribedTopicNames: [ORDERS], topicPartitions: [] }
-    expect(await one.say(everything, version)).toMatchObject({ memberEpoch: version * 2 + 1, assignment })
+    expect(await one.say(everything, version)).toMatchObject({ memberEpoch: version * 2 + 2, assignment })
     expect(await one.leave()).toMatchObject({ errorCode: 0, memberEpoch: -1, assignment: null })
   }
 })
@@ -49,18 +49,18 @@ describe('a partition goes to another member', () => {
     const a = await joined(server, 'a')
     expect(a.partitions).toEqual([0, 1])
     const b = await joined(server, 'b')
-    expect([b.epoch, b.partitions]).toEqual([2, []])
+    expect([b.epoch, b.partitions]).toEqual([3, []])
     const before = a.owned
-    expect(await a.beat()).toMatchObject({ memberEpoch: 1 })
+    expect(await a.beat()).toMatchObject({ memberEpoch: 2 })
     expect(a.partitions).toHaveLength(1)
     // it says nothing of what it has, then that it has all of it still
     await a.say({})
     const now = a.owned
     a.owned = before
     await a.beat()
-    expect(await b.beat()).toMatchObject({ memberEpoch: 2, assignment: null })
+    expect(await b.beat()).toMatchObject({ memberEpoch: 3, assignment: null })
     a.owned = now
-    expect(await a.beat()).toMatchObject({ errorCode: 0, memberEpoch: 2, assignment: null })
+    expect(await a.beat()).toMatchObject({ errorCode: 0, memberEpoch: 3, assignment: null })
     await b.beat()
     expect([...a.partitions, ...b.partitions].sort()).toEqual([0, 1])
   })
@@ -105,14 +105,14 @@ describe('a partition goes to another member', () => {
     await using server = await GroupServer.start()
     const a = await joined(server, 'a', { subscribedTopicNames: [ORDERS, 'later'] })
     await server.log.createTopic({ name: 'later', partitions: 1 })
-    expect(await a.beat()).toMatchObject({ memberEpoch: 2 })
+    expect(await a.beat()).toMatchObject({ memberEpoch: 3 })
     expect(a.partitions).toEqual([0, 0, 1])
     await server.log.createPartitions('later', 2)
     await a.beat()
     expect(a.partitions).toEqual([0, 0, 1, 1])
     await server.log.deleteTopic('later')
     await settleModern(a)
-    expect([a.partitions, a.epoch]).toEqual([[0, 1], 4])
+    expect([a.partitions, a.epoch]).toEqual([[0, 1], 5])
   })
 })
 
@@ -134,7 +134,7 @@ describe('a member that subscribes to a regular expression', () => {
     await using server = await GroupServer.start()
     const a = await joined(server, 'a')
     expect(await a.say({ subscribedTopicRegex: '(' })).toMatchObject({ errorCode: 128 })
-    expect(await a.beat()).toMatchObject({ errorCode: 0, memberEpoch: 1 })
+    expect(await a.beat()).toMatchObject({ errorCode: 0, memberEpoch: 2 })
   })
 })
 
@@ -175,17 +175,17 @@ describe('a static member', () => {
 test('what an answer that was lost has told is told again, and any other epoch is fenced', async () => {
   await using server = await GroupServer.start()
   const a = await joined(server, 'a')
-  expect(await a.join()).toMatchObject({ errorCode: 0, memberEpoch: 1 })
+  expect(await a.join()).toMatchObject({ errorCode: 0, memberEpoch: 2 })
   const b = await joined(server, 'b')
   await settleModern(a, b)
-  expect([a.epoch, b.epoch]).toEqual([2, 2])
-  a.epoch = 1
-  expect(await a.beat()).toMatchObject({ errorCode: 0, memberEpoch: 2 })
-  for (const epoch of [1, 3, 99]) {
+  expect([a.epoch, b.epoch]).toEqual([3, 3])
+  a.epoch = 2
+  expect(await a.beat()).toMatchObject({ errorCode: 0, memberEpoch: 3 })
+  for (const epoch of [2, 4, 99]) {
     a.epoch = epoch
     expect(await a.say({})).toMatchObject({ errorCode: 110 })
   }
-  a.epoch = 1
+  a.epoch = 2
   a.owned = new Set([...a.owned, ...b.owned])
   expect(await a.beat()).toMatchObject({ errorCode: 110 })
 })
@@ -214,7 +214,7 @@ test('what makes no sense is refused, and changes nothing', async () => {
   await joined(server, 'b')
   expect(await says(join)).toBe(81)
   await settleModern(a)
-  expect([a.epoch, a.partitions.length]).toEqual([2, 1])
+  expect([a.epoch, a.partitions.length]).toEqual([3, 1])
 })
 
 test('the assignor is the one that most members ask for', async () => {
@@ -242,7 +242,7 @@ describe('classic members and these', () => {
       errorMessage: expect.stringContaining('members of the classic protocol') as string,
     })
     await classic.leave()
-    expect(await modern.join()).toMatchObject({ errorCode: 0, memberEpoch: 1 })
+    expect(await modern.join()).toMatchObject({ errorCode: 0, memberEpoch: 2 })
     classic.memberId = ''
     expect(await classic.join()).toMatchObject({ errorCode: 23 })
     expect(await classic.heartbeat()).toBe(25)
@@ -257,7 +257,7 @@ describe('classic members and these', () => {
     })
     await classic.leave()
     // it is a group of its own again
-    expect(await modern.join()).toMatchObject({ errorCode: 0, memberEpoch: 1 })
+    expect(await modern.join()).toMatchObject({ errorCode: 0, memberEpoch: 2 })
     expect(server.warnings).toEqual([])
   })
 
@@ -295,6 +295,23 @@ describe('a restart', () => {
     expect(a.epoch).toBeGreaterThan(first.epoch)
   })
 
+  test('finds a group of the protocol that it had last', async () => {
+    const storage = new MemoryStorage()
+    {
+      await using server = await GroupServer.start({ storage })
+      await (await (await server.member()).joinAlone()).leave()
+      await (await joined(server, 'a')).leave()
+    }
+    {
+      await using server = await GroupServer.start({ storage }, 1, false)
+      expect(await server.log.describeGroup('billing')).toMatchObject({ assignor: 'uniform', generation: 3 })
+      await (await server.member()).joinAlone()
+    }
+    await using server = await GroupServer.start({ storage }, 1, false)
+    expect(await server.log.describeGroup('billing')).toMatchObject({ assignor: 'range', generation: 1 })
+    expect(await (await member(server, 'a')).join()).toMatchObject({ errorCode: 69 })
+  })
+
   test('is told from a group that was deleted: that begins with its first epoch', async () => {
     const storage = new MemoryStorage()
     {
@@ -302,11 +319,11 @@ describe('a restart', () => {
       const a = await joined(server, 'a')
       await expect(server.log.deleteGroup('billing')).rejects.toMatchObject({ code: 'NON_EMPTY_GROUP' })
       await a.leave()
-      expect(await server.log.describeGroup('billing')).toMatchObject({ state: 'Empty', generation: 2 })
+      expect(await server.log.describeGroup('billing')).toMatchObject({ state: 'Empty', generation: 3 })
       await server.log.deleteGroup('billing')
       await until(() => server.group() === undefined)
     }
     await using server = await GroupServer.start({ storage }, 1, false)
-    expect((await joined(server, 'a')).epoch).toBe(1)
+    expect((await joined(server, 'a')).epoch).toBe(2)
   })
 })
