@@ -6,7 +6,7 @@ import type { GroupOptions } from '../engine/open-options.ts'
 import { TopicAdmin } from '../engine/topic-admin.ts'
 import type { TopicPartition } from './assignors/assignor.ts'
 import { commitError, nonEmpty, notFound } from './group-errors.ts'
-import { committedPartitions, GroupLog, type GroupImage } from './group-log.ts'
+import { committedPartitions, GroupLog, modernOf, type GroupImage } from './group-log.ts'
 import type { JoinRequest, JoinResponse, LeaveResponse, MemberClaim, SyncRequest, SyncResponse } from './group.ts'
 import { LiveGroup } from './live-group.ts'
 import { JOIN_EPOCH, type EpochClaim, type HeartbeatAnswer, type HeartbeatRequest } from './modern/modern-group.ts'
@@ -210,8 +210,8 @@ export class GroupCoordinator {
   async reviveGroup(groupId: string): Promise<LiveGroup | undefined> {
     const image = await this.image(groupId)
     const members = image?.stored?.snapshot.members.length ?? 0
-    const hasMembers = members > 0 || (image?.modern?.members.size ?? 0) > 0
-    if (!this.engine.readOnly && hasMembers) await this.use(groupId, () => {})
+    const mayHaveMembers = members > 0 || modernOf(image) !== null
+    if (!this.engine.readOnly && mayHaveMembers) await this.use(groupId, () => {})
     return this.live.get(groupId)
   }
 

@@ -23,7 +23,7 @@ export function parsePattern(source: string): PatternNode {
 }
 
 const range = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i)
-const codesOf = (text: string): number[] => [...text].map((character) => character.charCodeAt(0))
+const codesOf = (text: string): number[] => Array.from(text, (character) => character.charCodeAt(0))
 const others = (codes: Codes): Set<number> => new Set(range(0, CODES - 1).filter((code) => !codes.has(code)))
 
 const DIGITS = new Set(range(48, 57))
@@ -190,7 +190,7 @@ class PatternParser {
   private withCases(codes: Iterable<number>): Set<number> {
     const all = new Set(codes)
     if (!this.ignoresCase) return all
-    for (const code of [...all]) {
+    for (const code of codes) {
       const character = String.fromCharCode(code)
       for (const other of [character.toLowerCase(), character.toUpperCase()]) all.add(other.charCodeAt(0))
     }

@@ -152,7 +152,9 @@ function stepsOf(pattern: PatternNode, source: string): Step[] {
           )
         return
       }
-      default:
+      case 'codes':
+      case 'begin':
+      case 'end':
         add(node)
     }
   }

@@ -1,7 +1,7 @@
 /** The records that keep a group of the newer protocol. What Kafka makes of them is in test/interop/kip-848.test.ts. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { VarveError } from '../../../src/errors.ts'
+import type { VarveError } from '../../../src/errors.ts'
 import type { StoredModern } from '../../../src/group/modern/modern-group.ts'
 import { changesOf, tombstonesOf, withRecord, type ModernEntry } from '../../../src/group/modern/modern-records.ts'
 import { decodeOffsetsRecord } from '../../../src/group/offset-records.ts'

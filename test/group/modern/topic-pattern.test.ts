@@ -115,7 +115,7 @@ test('hostile patterns are refused, or matched without trying one way after the 
     const one = bits.toString(2).padStart(32, '0').replaceAll('0', 'a').replaceAll('1', 'b')
     expect([one, long.matches(one)]).toEqual([one, one.at(-13) === 'a'])
   }
-  const any = fc.string({ unit: fc.constantFrom(...'ab()[]{}*+?|^$\\.-,1Qi:<P>'), maxLength: 30 })
+  const any = fc.string({ unit: fc.constantFrom(...Array.from('ab()[]{}*+?|^$\\.-,1Qi:<P>')), maxLength: 30 })
   fc.assert(
     fc.property(any, (source) => {
       try {
