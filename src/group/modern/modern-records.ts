@@ -162,7 +162,8 @@ function readMetadata(reader: FieldReader): MemberMetadata {
     clientId: reader.string(),
     clientHost: reader.string(),
     topics: reader.array(1, () => reader.string()),
-    pattern: reader.nullableString(),
+    // Kafka takes the empty one for none
+    pattern: reader.nullableString() || null,
     rebalanceTimeoutMs: reader.int32(),
     assignor: reader.nullableString(),
   }

@@ -21,7 +21,7 @@ const member = fc.record({
     clientId: text,
     clientHost: text,
     topics: fc.array(text, { maxLength: 3 }),
-    pattern: fc.option(text),
+    pattern: fc.option(fc.string({ minLength: 1, maxLength: 8 })),
     rebalanceTimeoutMs: fc.nat(),
     assignor: fc.option(text),
   }),
