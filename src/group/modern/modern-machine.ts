@@ -23,7 +23,7 @@ import {
 import { checkHeartbeat } from './heartbeat-request.ts'
 import { reconcile } from './reconcile.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { targetAssignment } from './target-assignment.ts'
+import { targetAssignment, type SubscribedTopic } from './target-assignment.ts'
 
 /** A group begins behind it, as in Kafka. */
 const UNUSED_EPOCH = 1
@@ -60,7 +60,7 @@ export class ModernGroup {
   private readonly holders = new Map<string, string>()
   private readonly subscriptions = new Subscriptions()
   /** The topics that the epoch is about. */
-  private seen: string | null = null
+  private seen: ReadonlyMap<string, SubscribedTopic> | null = null
 
   constructor(readonly groupId: string) {}
 
@@ -238,9 +238,9 @@ export class ModernGroup {
   /** Looks for topics too: those that came or went, or got more partitions. */
   private raiseEpoch(isChanged: boolean, source: TopicSource): void {
     const topics = this.subscriptions.topics(this.all, source)
-    const seen = JSON.stringify([...topics].sort(([a], [b]) => (a < b ? -1 : 1)))
-    if (isChanged || seen !== this.seen) this.epoch = Math.max(this.epoch, UNUSED_EPOCH) + 1
-    this.seen = seen
+    if (isChanged || this.seen === null || !areSame(this.seen, topics))
+      this.epoch = Math.max(this.epoch, UNUSED_EPOCH) + 1
+    this.seen = topics
     if (this.epoch === this.assignmentEpoch) return
     const targets = targetAssignment([...this.all.values()], topics, (member) => this.topicsOf(member, source))
     for (const [memberId, target] of targets) {
@@ -330,6 +330,15 @@ function updated(before: MemberMetadata, request: HeartbeatRequest): MemberMetad
     assignor: assignor ?? before.assignor,
   }
   return JSON.stringify(metadata) === JSON.stringify(before) ? before : metadata
+}
+
+function areSame(before: ReadonlyMap<string, SubscribedTopic>, after: ReadonlyMap<string, SubscribedTopic>): boolean {
+  if (before.size !== after.size) return false
+  for (const [name, { topicId, partitions }] of after) {
+    const one = before.get(name)
+    if (one?.topicId !== topicId || one.partitions !== partitions) return false
+  }
+  return true
 }
 
 function subscribesAnew(before: MemberMetadata, after: MemberMetadata): boolean {
