@@ -39,6 +39,11 @@ const TABLE = {
   FENCED_INSTANCE_ID: { number: 82, retriable: false },
   GROUP_SUBSCRIBED_TO_TOPIC: { number: 86, retriable: false },
   INVALID_RECORD: { number: 87, retriable: false },
+  FENCED_MEMBER_EPOCH: { number: 110, retriable: false },
+  UNRELEASED_INSTANCE_ID: { number: 111, retriable: false },
+  UNSUPPORTED_ASSIGNOR: { number: 112, retriable: false },
+  STALE_MEMBER_EPOCH: { number: 113, retriable: false },
+  INVALID_REGULAR_EXPRESSION: { number: 128, retriable: false },
 
   // a client of a server looks for another one, or for this one when it is back
   CLOSED: { number: 6, retriable: false },

@@ -39,6 +39,11 @@ const KAFKA: Partial<Record<ErrorCode, [number: number, retriable: boolean]>> = 
   FENCED_INSTANCE_ID: [82, false],
   GROUP_SUBSCRIBED_TO_TOPIC: [86, false],
   INVALID_RECORD: [87, false],
+  FENCED_MEMBER_EPOCH: [110, false],
+  UNRELEASED_INSTANCE_ID: [111, false],
+  UNSUPPORTED_ASSIGNOR: [112, false],
+  STALE_MEMBER_EPOCH: [113, false],
+  INVALID_REGULAR_EXPRESSION: [128, false],
   DISK_FULL: [56, true],
   CLOSED: [6, false],
 }

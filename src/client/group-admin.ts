@@ -5,9 +5,14 @@ import type { Partition } from '../engine/partition.ts'
 import { isDamage, VarveError } from '../errors.ts'
 import { keyOf, type TopicPartition } from '../group/assignors/assignor.ts'
 import { compareTopicPartitions, decodeAssignment, decodeSubscription } from '../group/consumer-protocol.ts'
-import { NO_MEMBER, nonEmpty, notFound, type GroupCoordinator } from '../group/coordinator.ts'
-import type { GroupImage } from '../group/group-log.ts'
+import { NO_MEMBER, type GroupCoordinator } from '../group/coordinator.ts'
+import { nonEmpty, notFound } from '../group/group-errors.ts'
+import { modernOf, type GroupImage } from '../group/group-log.ts'
 import { snapshotOf } from '../group/group-machine.ts'
+import type { ModernState } from '../group/modern/modern-group.ts'
+import { ModernGroup } from '../group/modern/modern-machine.ts'
+import { snapshotOfModern } from '../group/modern/modern-snapshot.ts'
+import { topicsOf } from '../group/modern/topic-source.ts'
 import type { GroupSnapshot, GroupState } from '../group/group.ts'
 import type { CommittedOffset } from '../group/offset-records.ts'
 import { checkPartitions, planReset, type OffsetReset, type ResetOptions } from './offset-reset.ts'
@@ -15,7 +20,7 @@ import { checkPartitions, planReset, type OffsetReset, type ResetOptions } from 
 /** A consumer group as `listGroups` shows it. */
 export interface GroupListing {
   groupId: string
-  state: GroupState
+  state: GroupState | ModernState
   members: number
 }
 
@@ -44,8 +49,8 @@ export interface GroupMember {
 /** A consumer group as `describeGroup` shows it. */
 export interface GroupDescription {
   groupId: string
-  state: GroupState
-  /** Grows with every rebalance. */
+  state: GroupState | ModernState
+  /** Grows with every rebalance; of a group whose members use Kafka's newer protocol, its epoch. */
   generation: number
   /** The assignor in force, or null. */
   assignor: string | null
@@ -64,8 +69,10 @@ export interface GroupDescription {
 
 /** A group as it is now. */
 export interface GroupLook {
-  state: GroupState
+  state: GroupState | ModernState
   snapshot: GroupSnapshot
+  /** Present where its members use Kafka's newer protocol. */
+  modern?: ModernGroup
   /** Absent for one that nothing is kept of yet. */
   image?: GroupImage
 }
@@ -130,7 +137,7 @@ export class GroupAdmin {
     const image = await coordinator.image(groupId)
     const plan = await planReset(engine, groupId, image, options)
     const live = await coordinator.reviveGroup(groupId)
-    if (live !== undefined && live.group.members.size > 0) throw nonEmpty(groupId, live)
+    if (live !== undefined && live.size > 0) throw nonEmpty(groupId, live)
     if (options.dryRun ?? true) return plan
     const offsets = plan.map(({ topic, partition, to }) => ({
       topic,
@@ -167,6 +174,11 @@ export class GroupAdmin {
     const live = await this.coordinator.reviveGroup(groupId)
     const image = await this.coordinator.image(groupId)
     const stored = image?.stored?.snapshot
+    const modern = live?.modern.group ?? ModernGroup.restore(groupId, modernOf(image), this.engine.clock.monotonicMs())
+    if (modern.epoch > 0) {
+      const snapshot = snapshotOfModern(modern, topicsOf(this.engine))
+      return { state: modern.state, snapshot, modern, ...(image && { image }) }
+    }
     if (live !== undefined && !live.isIdle) {
       return { state: live.group.state, snapshot: snapshotOf(live.group), ...(image && { image }) }
     }

@@ -5,9 +5,12 @@ import type { LogEngine } from '../engine/log-engine.ts'
 import type { GroupOptions } from '../engine/open-options.ts'
 import { TopicAdmin } from '../engine/topic-admin.ts'
 import type { TopicPartition } from './assignors/assignor.ts'
-import { committedPartitions, GroupLog, type GroupImage } from './group-log.ts'
+import { commitError, nonEmpty, notFound } from './group-errors.ts'
+import { committedPartitions, GroupLog, modernOf, type GroupImage } from './group-log.ts'
 import type { JoinRequest, JoinResponse, LeaveResponse, MemberClaim, SyncRequest, SyncResponse } from './group.ts'
 import { LiveGroup } from './live-group.ts'
+import { JOIN_EPOCH, type EpochClaim, type HeartbeatAnswer, type HeartbeatRequest } from './modern/modern-group.ts'
+import { topicsOf } from './modern/topic-source.ts'
 import { offsetsPartitionFor } from './offsets-partition.ts'
 
 /** Small segments, because what they hold is soon superseded, and read whole when a group is first used. */
@@ -73,9 +76,37 @@ export class GroupCoordinator {
    * @throws VarveError COORDINATOR_NOT_AVAILABLE where `signal` has ended it
    */
   async join(groupId: string, request: Omit<JoinRequest, 'newMemberId'>, signal?: AbortSignal): Promise<JoinResponse> {
-    const unique = Buffer.from(this.engine.random.bytes(16)).toString('hex')
+    const unique = this.uniqueId()
     const name = (request.instanceId ?? request.clientId).slice(0, MEMBER_NAME_MAX)
     return this.use(groupId, (group) => group.join({ ...request, newMemberId: `${name}-${unique}` }, signal))
+  }
+
+  /**
+   * A member of the newer protocol joins, is heard of, or leaves: resolves when what it tells is durable.
+   *
+   * @throws VarveError INVALID_REQUEST, UNSUPPORTED_ASSIGNOR, INVALID_REGULAR_EXPRESSION, GROUP_MAX_SIZE_REACHED,
+   *   UNKNOWN_MEMBER_ID, FENCED_MEMBER_EPOCH, UNRELEASED_INSTANCE_ID, FENCED_INSTANCE_ID, GROUP_ID_NOT_FOUND
+   */
+  async modernHeartbeat(groupId: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    if (groupId === '') throw new VarveError('INVALID_REQUEST', 'a group has an id')
+    const isNew = request.memberId === '' && request.epoch === JOIN_EPOCH && !request.requiresMemberId
+    const memberId = isNew ? this.uniqueId() : request.memberId
+    return this.use(groupId, (group) => group.modernHeartbeat({ ...request, memberId }))
+  }
+
+  /** Why this member may not fetch the offsets of a group, which only one of the newer protocol says, or null. */
+  async fetchError(groupId: string, claim: EpochClaim): Promise<ErrorCode | null> {
+    const modern = (await this.reviveGroup(groupId))?.modern
+    return modern === undefined || modern.group.epoch === 0 ? null : modern.group.epochError(claim)
+  }
+
+  /** Whether this is a member of the newer protocol. */
+  isModernMember(groupId: string, memberId: string): boolean {
+    return this.live.get(groupId)?.modern.group.members.has(memberId) ?? false
+  }
+
+  private uniqueId(): string {
+    return Buffer.from(this.engine.random.bytes(16)).toString('hex')
   }
 
   /** Resolves when the leader has assigned; `signal` and its error as of {@link join}. */
@@ -177,8 +208,10 @@ export class GroupCoordinator {
 
   /** As `liveGroup`, and brings a group to life that was stored with members: of those only the ones that may be back stay. */
   async reviveGroup(groupId: string): Promise<LiveGroup | undefined> {
-    const members = (await this.image(groupId))?.stored?.snapshot.members ?? []
-    if (!this.engine.readOnly && members.length > 0) await this.use(groupId, () => {})
+    const image = await this.image(groupId)
+    const members = image?.stored?.snapshot.members.length ?? 0
+    const mayHaveMembers = members > 0 || modernOf(image) !== null
+    if (!this.engine.readOnly && mayHaveMembers) await this.use(groupId, () => {})
     return this.live.get(groupId)
   }
 
@@ -308,7 +341,7 @@ export class GroupCoordinator {
     let group = this.live.get(groupId)
     if (group === undefined) {
       this.dropIdle()
-      group = new LiveGroup(groupId, log!, this.engine.clock, this.options)
+      group = new LiveGroup(groupId, log!, this.engine.clock, this.options, topicsOf(this.engine))
       this.live.set(groupId, group)
     }
     // nothing may come between: a group that nobody is in yet might be dropped
@@ -361,31 +394,4 @@ export class GroupCoordinator {
     await engine.lookAt(partition, () => log.replay())
     return log
   }
-}
-
-/** The error for what names no group. */
-export function notFound(groupId: string): VarveError {
-  return new VarveError('GROUP_ID_NOT_FOUND', `there is no group '${groupId}': listGroups names those there are`)
-}
-
-/** The error for what only a group without members takes. */
-export function nonEmpty(groupId: string, { group }: LiveGroup): VarveError {
-  const { size } = group.members
-  const members = size === 1 ? 'a member' : `${size} members`
-  return new VarveError('NON_EMPTY_GROUP', `group '${groupId}' has ${members}: close its consumers first`)
-}
-
-function commitError(code: ErrorCode, groupId: string, { memberId, generation }: MemberClaim): VarveError {
-  const who = memberId === '' ? 'a commit from outside' : `member '${memberId}' of generation ${generation}`
-  const why: Partial<Record<ErrorCode, string>> = {
-    ILLEGAL_GENERATION: 'the group has rebalanced since: its partitions may have other owners now',
-    UNKNOWN_MEMBER_ID:
-      memberId === ''
-        ? 'it has members, and only they may commit: close its consumers first'
-        : 'it is no member any more: it left, or was not heard of in time',
-    FENCED_INSTANCE_ID: 'another member has taken its instanceId over',
-    REBALANCE_IN_PROGRESS: 'the group is rebalancing: commit again when that is over',
-  }
-  const message = `group '${groupId}' refuses ${who}: ${why[code] ?? code}; nothing was committed`
-  return new VarveError(code, message)
 }

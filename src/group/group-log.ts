@@ -5,6 +5,8 @@ import { PartitionCursor } from '../engine/partition-cursor.ts'
 import type { Partition } from '../engine/partition.ts'
 import type { TopicPartition } from './assignors/assignor.ts'
 import type { GroupSnapshot } from './group.ts'
+import type { StoredModern } from './modern/modern-group.ts'
+import { tombstonesOf, withRecord, type ModernEntry } from './modern/modern-records.ts'
 import {
   decodeOffsetsRecord,
   encodeGroupKey,
@@ -20,12 +22,8 @@ export interface GroupImage {
   readonly offsets: Map<string, Map<number, CommittedOffset>>
   /** Null for a group that never had members, or whose generations were forgotten. */
   stored: { snapshot: GroupSnapshot; currentStateTimestampMs: number } | null
-}
-
-interface Entry {
-  key: Buffer
-  /** Null: a tombstone. */
-  value: Buffer | null
+  /** Null for a group that is not of the newer protocol. */
+  modern: StoredModern | null
 }
 
 /**
@@ -116,13 +114,23 @@ export class GroupLog {
     )
   }
 
-  /** Forgets a group: its offsets and its generations. */
+  /** What has changed of a group of the newer protocol, all of it or nothing; it is no group of the classic one any more. */
+  async putModern(groupId: string, changes: readonly ModernEntry[]): Promise<void> {
+    const isKept = changes.some(({ value }) => value !== null)
+    const isClassic = (this.images.get(groupId)?.stored ?? null) !== null
+    const before = isKept && isClassic ? [{ key: encodeGroupKey(groupId), value: null }] : []
+    await this.write([...before, ...changes])
+  }
+
+  /** Forgets a group: its offsets, its generations and its epochs. */
   async deleteGroup(groupId: string): Promise<void> {
-    const entries = committedPartitions(this.images.get(groupId)).map(({ topic, partition }) => ({
+    const image = this.images.get(groupId)
+    const entries = committedPartitions(image).map(({ topic, partition }) => ({
       key: encodeOffsetKey(groupId, topic, partition),
       value: null,
     }))
-    await this.write([...entries, { key: encodeGroupKey(groupId), value: null }])
+    const modern = image?.modern ? tombstonesOf(groupId, image.modern) : []
+    await this.write([...entries, ...modern, { key: encodeGroupKey(groupId), value: null }])
   }
 
   /** Resolves when what was written before is acknowledged, or has failed. */
@@ -130,7 +138,7 @@ export class GroupLog {
     await this.lastWrite.catch(() => {})
   }
 
-  private async write(entries: readonly Entry[]): Promise<void> {
+  private async write(entries: readonly ModernEntry[]): Promise<void> {
     if (entries.length === 0) return
     const written = entries.length === 1 ? this.writeOne(entries[0]) : this.writeTogether(entries)
     this.lastWrite = written
@@ -140,11 +148,11 @@ export class GroupLog {
   }
 
   /** It may share a batch with others that are written now. */
-  private writeOne({ key, value }: Entry): Promise<unknown> {
+  private writeOne({ key, value }: ModernEntry): Promise<unknown> {
     return this.partition.writer.append(key, value, [], this.clock.now(), null)
   }
 
-  private writeTogether(entries: readonly Entry[]): Promise<unknown> {
+  private writeTogether(entries: readonly ModernEntry[]): Promise<unknown> {
     const { writer, partition } = this.partition
     const timestamp = this.clock.now()
     const call = writer.beginBatch(null)
@@ -161,15 +169,22 @@ function apply(images: Map<string, GroupImage>, key: Buffer | null, value: Buffe
   if (key === null) return
   const record = decodeOffsetsRecord(key, value)
   if (record.type === 'unknown') return
-  const image = images.get(record.groupId) ?? { offsets: new Map(), stored: null }
+  const image = images.get(record.groupId) ?? { offsets: new Map(), stored: null, modern: null }
   if (record.type === 'group') image.stored = record.stored
+  else if (record.type === 'modern') image.modern = withRecord(image.modern, record.record)
   else if (record.committed === null) forgetOffset(image, record)
   else {
     const partitions = image.offsets.get(record.topic) ?? new Map<number, CommittedOffset>()
     image.offsets.set(record.topic, partitions.set(record.partition, record.committed))
   }
-  if (image.stored === null && image.offsets.size === 0) images.delete(record.groupId)
+  if (image.stored === null && image.modern === null && image.offsets.size === 0) images.delete(record.groupId)
   else images.set(record.groupId, image)
+}
+
+/** What is kept of a group of the newer protocol: where the last one that had members was of the classic one, nothing. */
+export function modernOf(image: GroupImage | undefined): StoredModern | null {
+  const modern = image?.modern ?? null
+  return modern !== null && modern.members.size === 0 && image?.stored !== null ? null : modern
 }
 
 /** The partitions that a group has committed offsets of. */

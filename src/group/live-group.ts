@@ -16,6 +16,8 @@ import type {
   SyncRequest,
   SyncResponse,
 } from './group.ts'
+import { LiveModernGroup } from './modern/live-modern-group.ts'
+import { JOIN_EPOCH, type HeartbeatAnswer, type HeartbeatRequest, type TopicSource } from './modern/modern-group.ts'
 
 /** The clientHost of members that are part of the process which holds the log: they end with it. */
 export const EMBEDDED_HOST = 'embedded'
@@ -26,6 +28,8 @@ const STALL_MS = 500
 /** What drives the machine of one group: requests wait here, time passes here, and what it wants stored is stored. */
 export class LiveGroup {
   group: Group
+  /** The same group where its members use the newer protocol: one of the two has none. */
+  readonly modern: LiveModernGroup
   /** Why its state could not be stored the last time that it was tried, or null. */
   failure: VarveError | null = null
   private lastRequest = 0
@@ -43,7 +47,9 @@ export class LiveGroup {
     readonly log: GroupLog,
     private readonly clock: Clock,
     private readonly limits: GroupLimits,
+    topics: TopicSource,
   ) {
+    this.modern = new LiveModernGroup(groupId, log, clock, limits, topics)
     const snapshot = log.images.get(groupId)?.stored?.snapshot
     const isOfThisProcess = (host: string) => host === EMBEDDED_HOST
     this.group = snapshot === undefined ? newGroup(groupId) : restoreGroup(groupId, snapshot, this.clock.monotonicMs())
@@ -52,8 +58,14 @@ export class LiveGroup {
     if (gone.length > 0) void this.leave(gone.map(({ memberId, instanceId }) => ({ memberId, instanceId })))
   }
 
-  /** @throws VarveError COORDINATOR_NOT_AVAILABLE where `signal` ends it: what it has brought about stays */
-  join(join: JoinRequest, signal?: AbortSignal): Promise<JoinResponse> {
+  /**
+   * @throws VarveError COORDINATOR_NOT_AVAILABLE where `signal` ends it: what it has brought about stays;
+   *   INCONSISTENT_GROUP_PROTOCOL where members use the newer protocol
+   */
+  async join(join: JoinRequest, signal?: AbortSignal): Promise<JoinResponse> {
+    if (this.modern.size > 0) throw this.otherProtocol('INCONSISTENT_GROUP_PROTOCOL', 'consumer', 'classic')
+    // what stays stored of it counts no more as soon as this one is stored
+    if (this.modern.group.epoch > 0) this.modern.forget().catch(() => {})
     return this.ask((request) => ({ type: 'join', request, join }), signal)
   }
 
@@ -63,6 +75,7 @@ export class LiveGroup {
   }
 
   leave(members: readonly { memberId: string; instanceId: string | null }[]): Promise<LeaveResponse> {
+    if (this.modern.size > 0) return this.modern.dismiss(members)
     return this.ask((request) => ({ type: 'leave', request, members }))
   }
 
@@ -70,13 +83,44 @@ export class LiveGroup {
     return this.ask((request) => ({ type: 'heartbeat', request, claim }))
   }
 
+  /**
+   * A member of the newer protocol joins, is heard of, or leaves.
+   *
+   * @throws VarveError GROUP_ID_NOT_FOUND where members use the classic protocol, COORDINATOR_NOT_AVAILABLE for a group that
+   *   was deleted at this moment, and what {@link LiveModernGroup.heartbeat} throws
+   */
+  async modernHeartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+    const { state, members, storing } = this.group
+    if (members.size > 0) throw this.otherProtocol('GROUP_ID_NOT_FOUND', 'classic', 'consumer')
+    // what is still to be stored of the classic group would bring it back
+    if (state === 'Dead' || storing.length > 0) throw this.givenUp()
+    if (request.epoch < JOIN_EPOCH && this.modern.group.epoch === 0)
+      throw new VarveError('GROUP_ID_NOT_FOUND', `there is no group '${this.groupId}' to leave`)
+    return this.modern.heartbeat(request)
+  }
+
+  private otherProtocol(code: ErrorCode, theirs: string, wanted: string): VarveError {
+    const message =
+      `group '${this.groupId}' has members of the ${theirs} protocol, and takes none of the ${wanted} one beside them: ` +
+      `close those first, or set group.protocol=${theirs} here too; a consumer of this process is a classic member`
+    return new VarveError(code, message)
+  }
+
+  /** Members, of whichever protocol. */
+  get size(): number {
+    return this.group.members.size + this.modern.size
+  }
+
   /** Marks an empty group as deleted. */
-  delete(): Promise<ErrorCode | null> {
+  async delete(): Promise<ErrorCode | null> {
+    if (this.modern.size > 0) return 'NON_EMPTY_GROUP'
     return this.ask((request) => ({ type: 'delete', request }))
   }
 
   /** Whether this member may commit, answered at once: nothing comes between the answer and what is done about it. */
   mayCommit(claim: MemberClaim): ErrorCode | null {
+    const { memberId, generation: epoch } = claim
+    if (this.modern.size > 0) return this.modern.group.epochError({ memberId, epoch })
     const request = ++this.lastRequest
     let answer: ErrorCode | null = null
     this.requests.set(request, (error) => (answer = error))
@@ -103,7 +147,7 @@ export class LiveGroup {
   /** Whether nothing would be lost with it: no member, none on its way, no commit either, nobody waits. */
   get isIdle(): boolean {
     const { state, members, pendingMembers, storing } = this.group
-    const isQuiet = (state === 'Empty' || state === 'Dead') && this.committing === 0
+    const isQuiet = (state === 'Empty' || state === 'Dead') && this.committing === 0 && this.modern.isIdle
     return (
       isQuiet && members.size === 0 && pendingMembers.size === 0 && storing.length === 0 && this.watchers.size === 0
     )
@@ -112,6 +156,7 @@ export class LiveGroup {
   close(): void {
     this.isClosed = true
     this.cancelTimer?.()
+    this.modern.close()
   }
 
   private ask<T>(event: (request: RequestId) => GroupEvent, signal?: AbortSignal): Promise<T> {

@@ -1,5 +1,6 @@
 import { FieldReader, FieldWriter } from '../codec/fields.ts'
 import type { GroupSnapshot, SnapshotMember } from './group.ts'
+import { decodeModernRecord, type ModernRecord } from './modern/modern-records.ts'
 
 /**
  * The records of `__consumer_offsets`, byte for byte Kafka's: the version of a key says what the record is about, and the
@@ -26,7 +27,9 @@ export interface CommittedOffset {
 export type OffsetsRecord =
   | { type: 'offset'; groupId: string; topic: string; partition: number; committed: CommittedOffset | null }
   | { type: 'group'; groupId: string; stored: { snapshot: GroupSnapshot; currentStateTimestampMs: number } | null }
-  /** Of Kafka's newer groups, or newer than this: not ours to read, nor to lose. */
+  /** Of a group of the newer protocol; see modern-records.ts. */
+  | { type: 'modern'; groupId: string; record: ModernRecord }
+  /** Of Kafka's share groups, or newer than this: not ours to read, nor to lose. */
   | { type: 'unknown'; version: number }
 
 const OFFSET_KEY_VERSION = 1
@@ -102,7 +105,8 @@ export function decodeOffsetsRecord(key: Uint8Array, value: Uint8Array | null): 
     const groupId = reader.string()
     return { type: 'group', groupId, stored: value === null ? null : decodeGroup(value) }
   }
-  return { type: 'unknown', version }
+  const modern = decodeModernRecord(version, reader, value)
+  return modern === null ? { type: 'unknown', version } : { type: 'modern', ...modern }
 }
 
 function decodeCommitted(value: Uint8Array): CommittedOffset {

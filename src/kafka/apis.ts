@@ -1,6 +1,8 @@
 import type { Api } from './api.ts'
 import { alterConfigs } from './apis/alter-configs.ts'
 import { apiVersions } from './apis/api-versions.ts'
+import { consumerGroupDescribe } from './apis/consumer-group-describe.ts'
+import { consumerGroupHeartbeat } from './apis/consumer-group-heartbeat.ts'
 import { createPartitions } from './apis/create-partitions.ts'
 import { createTopics } from './apis/create-topics.ts'
 import { deleteGroups } from './apis/delete-groups.ts'
@@ -33,6 +35,8 @@ import { syncGroup } from './apis/sync-group.ts'
 export const apis: readonly Api[] = [
   alterConfigs,
   apiVersions,
+  consumerGroupDescribe,
+  consumerGroupHeartbeat,
   createPartitions,
   createTopics,
   deleteGroups,

@@ -23,6 +23,9 @@ const [
 /** On a topic. */
 export const TOPIC_OPERATIONS = bits(READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
 
+/** On a group. */
+export const GROUP_OPERATIONS = bits(READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
+
 /** On the cluster. */
 export const CLUSTER_OPERATIONS = bits(
   CREATE,

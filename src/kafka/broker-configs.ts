@@ -1,4 +1,6 @@
 import { resolve } from 'node:path'
+import { MODERN_HEARTBEAT_INTERVAL_MS, MODERN_SESSION_TIMEOUT_MS } from '../group/modern/modern-group.ts'
+import { serverAssignors } from '../group/modern/target-assignment.ts'
 import { OFFSETS_PARTITIONS } from '../engine/internal-topics.ts'
 import type { Call } from './api.ts'
 import { topicConfigs, type ConfigType } from './topic-configs.ts'
@@ -59,6 +61,32 @@ export function describeBrokerConfigs(nodeId: number, { broker }: Call): BrokerC
     ),
     always('default.replication.factor', 'int', 1, 'Copies of each partition.'),
     always('delete.topic.enable', 'boolean', true, 'Topics can be deleted.'),
+    always(
+      'group.consumer.assignors',
+      'list',
+      serverAssignors.join(),
+      'What divides the partitions of consumer groups.',
+    ),
+    always(
+      'group.consumer.heartbeat.interval.ms',
+      'int',
+      MODERN_HEARTBEAT_INTERVAL_MS,
+      'How often members of consumer groups are told to be heard of. Milliseconds.',
+    ),
+    given('group.consumer.max.size', 'int', groups.maxSize, 1_000, 'Members of one consumer group.'),
+    always(
+      'group.consumer.migration.policy',
+      'string',
+      'disabled',
+      'Only a group without members changes its protocol.',
+    ),
+    always(
+      'group.consumer.session.timeout.ms',
+      'int',
+      MODERN_SESSION_TIMEOUT_MS,
+      'A member of a consumer group that is not heard of for so long is gone. Milliseconds.',
+    ),
+    always('group.coordinator.rebalance.protocols', 'list', 'classic,consumer', 'The protocols of groups.'),
     given(
       'group.initial.rebalance.delay.ms',
       'int',

@@ -6,6 +6,7 @@ export const GROUP_ID_NOT_FOUND = 69
 export const GROUP_SUBSCRIBED_TO_TOPIC = 86
 export const INVALID_CONFIG = 40
 export const INVALID_FETCH_SESSION_EPOCH = 71
+export const INVALID_GROUP_ID = 24
 export const INVALID_PARTITIONS = 37
 export const INVALID_RECORD = 87
 export const INVALID_REPLICATION_FACTOR = 38

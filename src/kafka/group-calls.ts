@@ -1,6 +1,6 @@
 import { kafkaErrorNumberOf, VarveError, type ErrorCode } from '../errors.ts'
 import type { Call } from './api.ts'
-import { COORDINATOR_NOT_AVAILABLE } from './error-codes.ts'
+import { COORDINATOR_NOT_AVAILABLE, Refusal } from './error-codes.ts'
 
 /** What has no number that members know, and may pass: they look for the coordinator again, and go on. */
 const PASSING: readonly ErrorCode[] = ['DISK_FULL', 'QUEUE_FULL', 'KAFKA_STORAGE_ERROR', 'CLOSED']
@@ -14,6 +14,7 @@ export function groupErrorNumber(code: ErrorCode | null): number {
 /** As {@link groupErrorNumber}, of what was thrown. What is no error of the log is told. */
 export function groupFailure({ broker }: Call, error: unknown): number {
   broker.reportUnexpected('the group coordinator', error)
+  if (error instanceof Refusal) return error.errorCode
   return error instanceof VarveError ? groupErrorNumber(error.code) : -1
 }
 

@@ -81,7 +81,7 @@ test('a record without a value says that its key is no more', () => {
 })
 
 test('records that are not for us to read are told apart, whatever they hold', () => {
-  for (const version of [...Array(13).keys()].map((n) => n + 3).concat(0x7fff, -1)) {
+  for (const version of [4, ...[...Array(8).keys()].map((n) => n + 9), 0x7fff, -1]) {
     const key = new FieldWriter().int16(version).finish()
     expect(decodeOffsetsRecord(key, Buffer.from([1, 2, 3]))).toEqual({ type: 'unknown', version })
   }

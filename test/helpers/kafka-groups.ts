@@ -25,9 +25,10 @@ export class GroupServer implements AsyncDisposable {
     readonly warnings: string[],
   ) {}
 
-  static async start(options: Partial<VarveOptions> = {}, brokers = 1): Promise<GroupServer> {
+  /** @param isNew false where the topic is there already */
+  static async start(options: Partial<VarveOptions> = {}, brokers = 1, isNew = true): Promise<GroupServer> {
     const log = await openLog(options)
-    await log.createTopic({ name: ORDERS, partitions: 2 })
+    if (isNew) await log.createTopic({ name: ORDERS, partitions: 2 })
     const warnings: string[] = []
     const kafka = await serveKafka(log, { brokers, onWarning: (message) => void warnings.push(message) })
     return new GroupServer(log, kafka, warnings)

@@ -1,11 +1,8 @@
 import { defineApi, messageOf, type Call } from '../api.ts'
-import { GROUP_ID_NOT_FOUND } from '../error-codes.ts'
+import { GROUP_OPERATIONS, OPERATIONS_NOT_ASKED } from '../authorized.ts'
+import { GROUP_ID_NOT_FOUND, Refusal } from '../error-codes.ts'
 import { groupFailure } from '../group-calls.ts'
 import { array, boolean, bytes, int16, int32, list, nullableString, string } from '../protocol/schema.ts'
-
-/** Read, delete, describe, and describe and alter the configuration, one bit each: all that can be done to a group. */
-const ALL_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
-const NOT_ASKED = -(2 ** 31)
 
 const NOTHING = new Uint8Array(0)
 
@@ -36,11 +33,11 @@ export const describeGroups = defineApi({
         memberMetadata: bytes(),
         memberAssignment: bytes(),
       }),
-      authorizedOperations: int32({ since: 3, default: NOT_ASKED }),
+      authorizedOperations: int32({ since: 3, default: OPERATIONS_NOT_ASKED }),
     }),
   },
   async handle({ groups, includeAuthorizedOperations }, call) {
-    const authorizedOperations = includeAuthorizedOperations ? ALL_OPERATIONS : NOT_ASKED
+    const authorizedOperations = includeAuthorizedOperations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED
     const described = []
     // a group that is named twice is described once: few bytes ask for many
     for (const groupId of new Set(groups)) {
@@ -53,7 +50,7 @@ export const describeGroups = defineApi({
     throttleTimeMs: 0,
     groups: groups.map((groupId) => ({
       groupId,
-      authorizedOperations: NOT_ASKED,
+      authorizedOperations: OPERATIONS_NOT_ASKED,
       ...unknown('', errorCode, errorMessage),
     })),
   }),
@@ -65,7 +62,10 @@ function unknown(groupState: string, errorCode: number, errorMessage: string | n
 
 async function describe(call: Call, groupId: string) {
   try {
-    const { state, snapshot } = await call.broker.log.groups.look(groupId)
+    const { state, snapshot, modern } = await call.broker.log.groups.look(groupId)
+    // whoever looks for it hears that it is described by another API
+    if (modern !== undefined)
+      throw new Refusal(GROUP_ID_NOT_FOUND, `group '${groupId}' is not one of the classic protocol`)
     // while a group rebalances, what was said and given before counts no more
     const isStable = state === 'Stable'
     return {

@@ -2,8 +2,8 @@ import { defineApi } from '../api.ts'
 import { groupFailure } from '../group-calls.ts'
 import { array, int16, int32, list, string } from '../protocol/schema.ts'
 
-/** What Kafka calls groups of the first protocol. */
-const CLASSIC = 'classic'
+/** What Kafka calls groups of the first protocol, and of the newer one. */
+const [CLASSIC, CONSUMER] = ['classic', 'consumer']
 
 /** The groups that a node coordinates, all or those in certain states or of certain types. */
 export const listGroups = defineApi({
@@ -29,18 +29,20 @@ export const listGroups = defineApi({
     const { broker, nodeId } = call
     const answer = { throttleTimeMs: 0, errorCode: 0, groups: [] }
     const states = new Set(statesFilter.map((state) => state.toLowerCase()))
-    const isOfType = typesFilter.length === 0 || typesFilter.some((type) => type.toLowerCase() === CLASSIC)
+    const types = new Set(typesFilter.map((type) => type.toLowerCase()))
     // clients put together what all nodes tell
-    if (!isOfType || nodeId !== broker.nodes[0].nodeId) return answer
+    if (nodeId !== broker.nodes[0].nodeId) return answer
     try {
       const all = await broker.log.groups.lookAtAll()
-      const listed = all.filter(({ state }) => states.size === 0 || states.has(state.toLowerCase()))
-      const groups = listed.map(({ groupId, state, snapshot }) => ({
+      const listed = all.map(({ groupId, state, snapshot, modern }) => ({
         groupId,
         protocolType: snapshot.protocolType ?? '',
         groupState: state,
-        groupType: CLASSIC,
+        groupType: modern === undefined ? CLASSIC : CONSUMER,
       }))
+      const isAsked = (filter: ReadonlySet<string>, value: string) =>
+        filter.size === 0 || filter.has(value.toLowerCase())
+      const groups = listed.filter((one) => isAsked(states, one.groupState) && isAsked(types, one.groupType))
       return { ...answer, groups }
     } catch (error) {
       return { ...answer, errorCode: groupFailure(call, error) }

@@ -1,6 +1,6 @@
 import type { OffsetCommit } from '../../group/coordinator.ts'
 import { defineApi, type Call } from '../api.ts'
-import { UNKNOWN_TOPIC_ID } from '../error-codes.ts'
+import { UNKNOWN_TOPIC_ID, UNSUPPORTED_VERSION } from '../error-codes.ts'
 import { groupErrorNumber, groupFailure } from '../group-calls.ts'
 import { int16, int32, int64, list, nullableString, string, uuid } from '../protocol/schema.ts'
 
@@ -96,7 +96,10 @@ const OFFSETS_MAX = 2_000
 
 async function commitAtOnce(...[call, groupId, claim, offsets]: Parameters<typeof commit>): Promise<number[]> {
   try {
-    const results = await call.broker.log.coordinator.commit(groupId, claim, offsets, true)
+    const { coordinator } = call.broker.log
+    if (call.version < 9 && coordinator.isModernMember(groupId, claim.memberId))
+      return offsets.map(() => UNSUPPORTED_VERSION)
+    const results = await coordinator.commit(groupId, claim, offsets, true)
     return results.map(({ error }) => groupErrorNumber(error?.code ?? null))
   } catch (error) {
     const errorCode = groupFailure(call, error)

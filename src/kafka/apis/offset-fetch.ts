@@ -1,7 +1,7 @@
 import type { GroupImage } from '../../group/group-log.ts'
 import { defineApi, type Call } from '../api.ts'
 import { UNKNOWN_TOPIC_ID } from '../error-codes.ts'
-import { groupFailure } from '../group-calls.ts'
+import { groupErrorNumber, groupFailure } from '../group-calls.ts'
 import {
   array,
   boolean,
@@ -73,7 +73,7 @@ export const offsetFetch = defineApi({
     const answered = []
     // a group that is named twice is answered once: all of it may be asked for with few bytes
     for (const group of new Map(groups.map((group) => [group.groupId, group])).values())
-      answered.push({ groupId: group.groupId, ...(await fetchGroup(call, group.groupId, group.topics)) })
+      answered.push({ groupId: group.groupId, ...(await fetchAsMember(call, group)) })
     return { throttleTimeMs: 0, topics: [], errorCode: 0, groups: answered }
   },
   refuse: ({ topics, groups }, errorCode) => ({
@@ -91,6 +91,20 @@ interface AskedTopic {
   name: string
   topicId: string
   partitionIndexes: number[]
+}
+
+/** Whoever names a member is refused where that is not what it was, see {@link fetchGroup}. */
+async function fetchAsMember(
+  call: Call,
+  group: { groupId: string; memberId: string | null; memberEpoch: number; topics: AskedTopic[] | null },
+) {
+  const { groupId, memberId, memberEpoch: epoch, topics } = group
+  const { coordinator } = call.broker.log
+  if (memberId !== null || epoch >= 0) {
+    const error = await coordinator.fetchError(groupId, { memberId: memberId ?? '', epoch })
+    if (error !== null) return { topics: [], errorCode: groupErrorNumber(error) }
+  }
+  return fetchGroup(call, groupId, topics)
 }
 
 async function fetchGroup(call: Call, groupId: string, topics: AskedTopic[] | null) {
