@@ -159,8 +159,7 @@ function answer(errorCode: number, sessionId: number, fetched: Fetched[], isRead
       highWatermark: one.highWatermark,
       lastStableOffset: one.highWatermark,
       logStartOffset: one.logStartOffset,
-      // null: those of what was read are nobody's concern
-      abortedTransactions: isReadCommitted || one.errorCode !== 0 ? [] : null,
+      abortedTransactions: isReadCommitted ? [] : null,
       records: one.pieces,
     })
   }
@@ -177,7 +176,7 @@ function failed(partitionIndex: number, errorCode: number): Values<typeof partit
     divergingEpoch: null,
     currentLeader: null,
     snapshotId: null,
-    abortedTransactions: [],
+    abortedTransactions: null,
     preferredReadReplica: -1,
     records: [],
   }
