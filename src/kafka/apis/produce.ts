@@ -89,10 +89,10 @@ export const produce = defineApi({
     // all are queued before any is waited for
     const underWay = []
     for (const { name, topicId, partitionData } of topicData) {
-      const partitions: (PartitionAnswer | Promise<PartitionAnswer>)[] = []
+      const partitions: Promise<PartitionAnswer>[] = []
       for (const data of partitionData) {
         if (isKnown) partitions.push(append(name, topicId, data, call))
-        else partitions.push(failed(data, INVALID_REQUIRED_ACKS, `acks cannot be ${acks}`))
+        else partitions.push(Promise.resolve(failed(data, INVALID_REQUIRED_ACKS, `acks cannot be ${acks}`)))
         if (call.pace.isOver) await call.pace.rest()
       }
       underWay.push({ name, topicId, partitions })
