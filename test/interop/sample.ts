@@ -62,7 +62,13 @@ export async function storedCodecs(log: Varve, topic: string): Promise<Compressi
   return [...codecs]
 }
 
-/** Resolves once something holds; the test's own time is the limit. */
-export async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
+const PATIENCE_MS = 60_000
+
+/** Resolves once something holds. @throws after a minute */
+export async function eventually(holds: () => boolean | Promise<boolean>, what = 'it'): Promise<void> {
+  const until = Date.now() + PATIENCE_MS
+  while (!(await holds())) {
+    if (Date.now() > until) throw new Error(`it has not come to this: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
