@@ -4,9 +4,12 @@ import { compressionTypes } from '../../src/codec/compression.ts'
 import { startKafka } from '../../src/kafka/start.ts'
 import { killMembers } from './dying-members.ts'
 import { drive, Driven, findConfluent } from './driver.ts'
+import { killServer } from './killed-server.ts'
 import { byPartition, embeddedRecords, SAMPLE_PARTITIONS, sampleRecords, storedCodecs, told } from './sample.ts'
 
 const confluent = findConfluent()
+/** What goes through: a GiB, which takes 15 s of two cores; VARVE_THROUGH_MIB takes less or more. */
+const MEBIBYTES = Number(process.env['VARVE_THROUGH_MIB'] ?? 1024)
 const TOPIC = { name: 't', partitions: SAMPLE_PARTITIONS }
 
 // reason: without Python and its packages there is no client; findConfluent says so on the console
@@ -116,5 +119,18 @@ describe.skipIf(confluent === null)('confluent-kafka', () => {
       const config = { 'group.id': assignor, 'partition.assignment.strategy': assignor, ...times }
       await killMembers(confluent, kafka.log, { servers, config })
     }
+  })
+
+  test('an idempotent producer loses and doubles nothing while the server is killed and started again', async () => {
+    await killServer(confluent, { 'enable.idempotence': true })
+  })
+
+  test(`${MEBIBYTES} MiB go through, in and out`, async () => {
+    await using kafka = await startKafka({ topics: [{ name: 't', partitions: 4 }] })
+    const servers = kafka.bootstrapServers.join()
+    const went = await drive(confluent, { do: 'through', servers, topic: 't', megabytes: MEBIBYTES, config: {} })
+    expect(went).toMatchObject({ left: 0, count: MEBIBYTES * 1024, seen: MEBIBYTES * 1024, same: true })
+    const { produceSeconds, consumeSeconds } = went
+    console.log(`${MEBIBYTES} MiB: ${produceSeconds.toFixed(1)} s in, ${consumeSeconds.toFixed(1)} s out`)
   })
 })
