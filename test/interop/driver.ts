@@ -44,7 +44,7 @@ export class Driven {
     onTestFinished(() => void child.kill('SIGKILL'))
     const complaints: Buffer[] = []
     child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk))
-    createInterface(child.stdout).on('line', (line) => this.said.push(JSON.parse(line) as Json))
+    createInterface(child.stdout).on('line', (line) => this.said.push(JSON.parse(line)))
     this.ended = once(child, 'close').then(([code]) => ({
       code: code as number | null,
       complaints: Buffer.concat(complaints).toString(),
