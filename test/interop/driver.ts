@@ -24,6 +24,12 @@ export function findConfluent(): Driver {
   return isThere ? [python, `${here}driver.py`] : missing('confluent-kafka (Python, librdkafka)')
 }
 
+/** A program in Go that drives franz-go. */
+export function findFranzGo(): Driver {
+  const program = join(CLIENTS, 'franz-go')
+  return existsSync(program) ? [program] : missing('franz-go (Go)')
+}
+
 /** Says on the console that tests are left out, so that it does not go unnoticed. */
 export function missing(client: string): null {
   console.warn(`\n*** LEFT OUT: tests with ${client}, because it is not installed: run .ci/clients\n`)

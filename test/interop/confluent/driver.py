@@ -63,7 +63,8 @@ def consume(servers, topic, count, config):
         message = poll(consumer)
         if message is not None:
             records.append(told(message))
-    say(records=records, committed=commit(consumer))
+    consumer.commit(asynchronous=False)
+    say(records=records)
     consumer.close()
 
 
@@ -77,10 +78,6 @@ def poll(consumer, seconds=0.2):
     if message is not None and message.error() is not None:
         raise KafkaException(message.error())
     return message
-
-
-def commit(consumer):
-    return [[p.partition, p.offset] for p in consumer.commit(asynchronous=False)]
 
 
 def member(servers, topic, config):
@@ -171,13 +168,13 @@ def through(servers, topic, megabytes, config):
 
 
 def admin(servers, steps):
-    """Carries out the steps one by one; each gives its result or the name of its error."""
+    """Carries out the steps one by one; each gives its result or the number of its error."""
     client = AdminClient({'bootstrap.servers': servers, **SILENT})
     for name, *arguments in steps:
         try:
             say(step=name, result=ADMIN[name](client, *arguments))
         except KafkaException as error:
-            say(step=name, error=error.args[0].name())
+            say(step=name, error=error.args[0].code())
 
 
 def of(futures):
