@@ -10,6 +10,9 @@ const UNSENT_BYTES_MAX = 4 * 1024 * 1024
 /** What has to move within the time for a request or an answer that is not through by then. */
 const PROGRESS_BYTES = 1024 * 1024
 
+/** How long a client that has all its answers is waited for to close its side. */
+const LINGER_MS = 250
+
 /** One client's connection: takes its requests in order and answers them in order. */
 export class KafkaConnection {
   private readonly frames: FrameReader
@@ -94,7 +97,16 @@ export class KafkaConnection {
       this.socket.pause()
       if (this.broker.queued.isFull) this.broker.queued.onRoom(() => this.goOn())
     } else if (!isFull && this.socket.isPaused()) this.socket.resume()
-    if (this.isEnding && this.waiting.length === 0 && this.answers.length === 0) this.socket.end()
+    if (this.isEnding && this.waiting.length === 0 && this.answers.length === 0) this.leave()
+  }
+
+  /** Closes this side, and then all: a client that awaits nothing may not look whether the other side has gone. */
+  private leave(): void {
+    if (this.socket.writableEnded) return
+    this.socket.end(() => {
+      this.cancelTimer?.()
+      this.cancelTimer = this.broker.clock.setTimer(LINGER_MS, () => this.socket.destroy())
+    })
   }
 
   private mayStart(frame: Buffer): boolean {

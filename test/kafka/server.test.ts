@@ -1,13 +1,15 @@
 /** A server over TCP: who may speak, and what becomes of those who do not speak Kafka. */
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { apiVersions } from '../../src/kafka/apis/api-versions.ts'
 import { metadata } from '../../src/kafka/apis/metadata.ts'
 import { serveKafka } from '../../src/kafka/server.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { FakeClock } from '../helpers/fake-clock.ts'
 import { KafkaSession } from '../helpers/kafka-session.ts'
 import { KafkaTestClient } from '../helpers/kafka-client.ts'
-import { openLog } from '../helpers/logs.ts'
+import { idle, openLog } from '../helpers/logs.ts'
 
 test('a client is told which APIs there are, in every version of the question', async () => {
   await using log = await openLog({ storage: new MemoryStorage() })
@@ -109,4 +111,24 @@ test('requests that were sent at once are answered in their order', async () => 
   const order: number[] = []
   await Promise.all(answers.map(async (answer) => order.push((await answer).readInt32BE(0))))
   expect(order).toEqual(ids)
+})
+
+test('a server that ends does not wait for a client that has its answers and does not look', async () => {
+  const clock = new FakeClock()
+  await using session = await KafkaSession.open({}, { clock })
+  const [host, port] = session.server.bootstrapServers[0].split(':')
+  const blind = connect({ host, port: Number(port), allowHalfOpen: true })
+  await once(blind, 'connect')
+  const request = session.client.encode(apiVersions, 0, {}, 1)
+  blind.write(request)
+  await once(blind, 'data')
+  const closing = session.server.close()
+  await once(blind.resume(), 'end')
+  // well below what one that awaits an answer may take
+  for (let ms = 0; ms < 5_000; ms += 100) {
+    clock.advance(100)
+    await idle(1)
+  }
+  await closing
+  blind.destroy()
 })
