@@ -86,6 +86,7 @@ func client(asked request, more ...kgo.Opt) *kgo.Client {
 		kgo.ProducerBatchCompression(codecs[asked.Config.Compression]),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 		kgo.RetryTimeout(time.Minute),
+		kgo.MetadataMinAge(100 * time.Millisecond),
 	}
 	made, err := kgo.NewClient(append(options, more...)...)
 	check(err)
