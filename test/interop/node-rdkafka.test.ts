@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startKafka } from '../../src/kafka/start.ts'
+import { inParallel } from '../helpers/in-parallel.ts'
 import { resultOf, temporaryDirectory } from '../helpers/run-cli.ts'
 import { CLIENTS, missing } from './driver.ts'
 
@@ -22,12 +23,16 @@ const TIMEOUT_MS = 20_000
 /** What its own docker-compose.yml and run_docker.sh make of a Kafka. */
 const TOPICS = ['test', 'test2', 'test3', 'test4', 'test5', 'test6'].map((name) => ({ name, partitions: 1 }))
 
-/** What fails with every server. */
+/** What fails with every server: in Node.js 20 its native part hands an empty text or buffer on as none. */
 const OWN_FAULTS = [
-  // it gives '' as the key, which its native part hands on as none
-  'Producer with_dr_msg_cb should produce a message with an empty payload and empty key ' +
-    '(https://github.com/Blizzard/node-rdkafka/issues/117)',
+  'should produce a message with an empty payload and empty key (https://github.com/Blizzard/node-rdkafka/issues/117)',
+  'should be able to produce and consume messages: empty buffer key and empty value',
+  'should be able to produce and consume messages: empty key and empty value',
 ]
+console.warn(
+  `\n*** LEFT OUT: ${OWN_FAULTS.length} specs of node-rdkafka, because it does not send empty texts as such\n`,
+)
+console.warn('\n*** LEFT OUT: producer-transaction.spec.js of node-rdkafka, because transactions are not served\n')
 
 interface Outcome {
   passes: { fullTitle: string }[]
@@ -68,35 +73,30 @@ async function failuresOf(file: string, title: string | null): Promise<string[]>
     const { failures } = await mocha(kafka.bootstrapServers, file, ...(title === null ? [] : ['--fgrep', title]))
     // librdkafka 2.12 may wait for ever for itself when it is disconnected: that is after the spec, in a hook
     const real = failures.filter(({ fullTitle }) => title === null || !fullTitle.includes('"after each" hook'))
-    const isOwn = (fullTitle: string) => OWN_FAULTS.includes(fullTitle)
-    told = real.map(({ fullTitle, err }) => (isOwn(fullTitle) ? fullTitle : `${fullTitle}: ${err.message}`))
-    if (real.every(({ fullTitle }) => isOwn(fullTitle))) break
+    const unexpected = real.filter(({ fullTitle }) => !OWN_FAULTS.some((fault) => fullTitle.endsWith(fault)))
+    told = unexpected.map(({ fullTitle, err }) => `${fullTitle}: ${err.message}`)
+    if (told.length === 0) break
   }
   return told
 }
 
 // reason: without its build there is nothing to run; the console was told
 describe.skipIf(!isThere)("node-rdkafka's own specs hold", () => {
-  test.each<[file: string, least: number, own: string[]]>([
-    ['admin.spec.js', 5, []],
-    ['consumer.spec.js', 22, []],
-    ['groups.spec.js', 1, []],
-    ['producer.spec.js', 10, OWN_FAULTS],
-  ])('%s', async (file, least, own) => {
+  test.each<[file: string, least: number]>([
+    ['admin.spec.js', 5],
+    ['consumer.spec.js', 22],
+    ['groups.spec.js', 1],
+    ['producer.spec.js', 10],
+  ])('%s', async (file, least) => {
     expect((await titlesOf(file)).length).toBeGreaterThanOrEqual(least)
-    expect(await failuresOf(file, null)).toEqual(own)
+    expect(await failuresOf(file, null)).toEqual([])
   })
 
   test('both.spec.js', async () => {
     const titles = await titlesOf('both.spec.js')
     expect(titles.length).toBeGreaterThanOrEqual(15)
-    const left = [...titles]
     const failed: string[] = []
-    const work = async () => {
-      for (let title = left.shift(); title !== undefined; title = left.shift())
-        failed.push(...(await failuresOf('both.spec.js', title)))
-    }
-    await Promise.all(Array.from({ length: PROCESSES }, work))
+    await inParallel(PROCESSES, titles, async (title) => void failed.push(...(await failuresOf('both.spec.js', title))))
     expect(failed).toEqual([])
   })
 })
