@@ -33,8 +33,9 @@ describe.skipIf(confluent === null)('confluent-kafka', () => {
     }
   })
 
-  test('an idempotent producer loses and doubles nothing while the server is killed and started again', async () => {
-    await killServer(confluent, { 'enable.idempotence': true })
+  test('an idempotent producer and a group go on while the server is killed and started again', async () => {
+    const member = { 'group.id': 'g', 'reconnect.backoff.ms': 20, 'reconnect.backoff.max.ms': 100 }
+    await killServer(confluent, { 'enable.idempotence': true }, member)
   })
 
   test(`${MEBIBYTES} MiB go through, in and out`, async () => {

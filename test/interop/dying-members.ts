@@ -8,7 +8,7 @@ import { eventually } from './sample.ts'
 export const DYING_PARTITIONS = 6
 
 /** What these members say that they took, or, later, that they committed. */
-function said(what: 'taken' | 'committed', ...members: Driven[]): number[] {
+export function said(what: 'taken' | 'committed', ...members: Driven[]): number[] {
   return members.flatMap((member) => member.said.flatMap((line) => (line[what] as number[] | undefined) ?? []))
 }
 

@@ -33,7 +33,7 @@ describe.skipIf(franzGo === null)('franz-go', () => {
     }
   })
 
-  test('an idempotent producer loses and doubles nothing while the server is killed and started again', async () => {
-    await killServer(franzGo, {})
+  test('an idempotent producer and a group go on while the server is killed and started again', async () => {
+    await killServer(franzGo, {}, { 'group.id': 'g' })
   })
 })
