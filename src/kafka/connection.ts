@@ -23,6 +23,9 @@ interface Answer {
   isBegun: boolean
 }
 
+/** How long a client that has all its answers is waited for to close its side. */
+const LINGER_MS = 250
+
 /** One client's connection: takes its requests in order and answers them in order. */
 export class KafkaConnection {
   private readonly frames: FrameReader
@@ -123,7 +126,16 @@ export class KafkaConnection {
     // whoever is to end is read on, for the other side's end to be seen
     if (isFull && !this.isEnding) this.socket.pause()
     else if (this.socket.isPaused()) this.socket.resume()
-    if (this.isEnding && this.waiting.length === 0 && this.answers.length === 0) this.socket.end()
+    if (this.isEnding && this.waiting.length === 0 && this.answers.length === 0) this.leave()
+  }
+
+  /** Closes this side, and then all: a client that awaits nothing may not look whether the other side has gone. */
+  private leave(): void {
+    if (this.socket.writableEnded) return
+    this.socket.end(() => {
+      this.cancelTimer?.()
+      this.cancelTimer = this.broker.clock.setTimer(LINGER_MS, () => this.socket.destroy())
+    })
   }
 
   private mayStart(frame: Buffer): boolean {
