@@ -232,17 +232,19 @@ export class GroupCoordinator {
     this.engine.throwIfNotWritable()
     const isKept = (await this.image(groupId)) !== undefined
     if (!isKept && (this.live.get(groupId)?.isIdle ?? true)) throw notFound(groupId)
-    const log = await this.use(groupId, async (group) => {
+    await this.use(groupId, async (group) => {
       const refused = await group.delete()
       if (refused === 'NON_EMPTY_GROUP') throw nonEmpty(groupId, group)
       if (refused !== null) throw notFound(groupId)
-      // what cannot be deleted is there again at the next use
-      this.drop(group)
-      return group.log
+      try {
+        // a commit that is on its way is deleted too; who joins meanwhile would be, and hears that it has to come again
+        await group.log.settled()
+        await group.log.deleteGroup(groupId)
+      } finally {
+        // what cannot be deleted is there again at the next use
+        this.drop(group)
+      }
     })
-    // a commit that is on its way is deleted too
-    await log.settled()
-    await log.deleteGroup(groupId)
   }
 
   /**

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { internalsOf } from '../../../src/client/internals.ts'
 import type { Varve } from '../../../src/client/varve.ts'
+import type { VarveError } from '../../../src/errors.ts'
 import type { HeartbeatRequest } from '../../../src/group/modern/modern-group.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import { fakeLog, GROUP, ORDERS } from '../../helpers/consuming.ts'
@@ -66,4 +67,27 @@ test('members that are not heard of go by themselves, but not for the time that 
   expect(await stateOf(log)).toBe('Empty')
   await log.close()
   expect(clock.timerCount).toBe(0)
+})
+
+test('who joins while the group is deleted comes again, and is not deleted with it', async () => {
+  const inner = new MemoryStorage()
+  const storage = new FaultyStorage(inner)
+  const { log } = await fakeLog(0, 2, { storage })
+  const commit = () => log.resetOffsets(GROUP, { offsets: [{ topic: ORDERS, partition: 0, offset: 0 }], dryRun: false })
+  await commit()
+  storage.syncGate = new SyncGate()
+  const committing = commit()
+  await idle(10)
+  const deleting = log.deleteGroup(GROUP)
+  await idle(10)
+  const joining = heartbeat(log, 'a').catch((error: unknown) => error as VarveError)
+  await idle(10)
+  storage.syncGate.open()
+  await Promise.all([committing, deleting])
+  expect(await joining).toMatchObject({ code: 'COORDINATOR_NOT_AVAILABLE', retriable: true })
+  await heartbeat(log, 'a')
+  const after = await openLog({ storage: inner.clone() })
+  expect((await after.describeGroup(GROUP)).members.map(({ memberId }) => memberId)).toEqual(['a'])
+  await after.close()
+  await log.close()
 })
