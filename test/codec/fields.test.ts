@@ -157,6 +157,16 @@ test('a tagged field is read where it is known, and must fill its size; others a
   expect(() => reading([1, 1, 2, 7, 7])).toThrow('the tagged field 1 is not of 2 bytes')
 })
 
+test('no more items of lists and tagged fields are read than a caller allows', () => {
+  const reader = new FieldReader(Uint8Array.from([3, 65, 66, 2, 5, 0, 6, 0, 4, 1, 2, 3, 2, 7, 0, 8, 0]), 'a test')
+  reader.flexible = true
+  reader.itemsLeft = 7
+  expect(reader.array(1, () => reader.int8())).toEqual([65, 66])
+  reader.skipTags()
+  expect(reader.array(1, () => reader.int8())).toEqual([1, 2, 3])
+  expect(() => reader.skipTags()).toThrow('it has 2 more items where 0 more are allowed')
+})
+
 function errorOf(run: () => unknown): unknown {
   try {
     run()

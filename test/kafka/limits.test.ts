@@ -80,10 +80,7 @@ describe('a request', () => {
     const { topicId } = await session.log.createTopic({ name: 't', partitions: 100 })
     const again = Array.from({ length: 1_000 }, () => ({ name: 't', topicId: ZERO_UUID }))
     const { topics } = await session.client.send(metadata, 12, { topics: [...again, { name: null, topicId }] })
-    expect(topics.map(({ name, partitions }) => [name, partitions.length])).toEqual([
-      ['t', 100],
-      ['t', 100],
-    ])
+    expect(topics.map(({ name, partitions }) => [name, partitions.length])).toEqual([['t', 100]])
   })
 
   test('with names so long that no message could hold them is answered all the same', async () => {

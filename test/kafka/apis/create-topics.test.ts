@@ -161,5 +161,5 @@ test('one request makes no more than 10,000 partitions', async () => {
 test('a log that is closed refuses every topic', async () => {
   await using session = await KafkaSession.open()
   await session.log.close()
-  expect(await create(session, [topic('a')])).toMatchObject([{ name: 'a', errorCode: -1 }])
+  expect(await create(session, [topic('a')])).toMatchObject([{ name: 'a', errorCode: 6 }])
 })

@@ -63,5 +63,5 @@ test('of several nodes each tells what it leads', async () => {
 test('a log that is closed is told so', async () => {
   await using session = await KafkaSession.open()
   await session.log.close()
-  expect(await session.client.send(describeLogDirs, 4, { topics: null })).toMatchObject({ errorCode: -1, results: [] })
+  expect(await session.client.send(describeLogDirs, 4, { topics: null })).toMatchObject({ errorCode: 6, results: [] })
 })
