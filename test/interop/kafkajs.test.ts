@@ -144,6 +144,14 @@ test(
     expect(resources[0].configEntries.find(({ configName }) => configName === 'retention.ms')?.configValue).toBe(
       '5000000',
     )
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }]
+    await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: 't', configEntries }] })
+    // what this call does not name goes back to its default
+    expect((await kafka.log.describeTopic('t')).config).toMatchObject({
+      cleanupPolicy: 'compact',
+      retentionMs: -1,
+    })
+    await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: 't', configEntries: [] }] })
     for (let i = 0; i < 10; i++)
       await kafka.log.append('t', { partition: 0, value: Buffer.from('x'), timestamp: 1_000 * (i + 1) })
     expect(
@@ -154,6 +162,15 @@ test(
     await admin.setOffsets({ groupId: 'g', topic: 't', partitions: [{ partition: 0, offset: '8' }] })
     expect((await kafka.log.lag('g')).find(({ partition }) => partition === 0)).toMatchObject({ committed: 8 })
     expect((await admin.listGroups()).groups.map(({ groupId }) => groupId)).toEqual(['g'])
+    expect((await admin.describeGroups(['g', 'nobody'])).groups.map(({ state }) => state)).toEqual(['Empty', 'Dead'])
+    expect(await admin.fetchOffsets({ groupId: 'g', topics: ['t'] })).toEqual([
+      {
+        topic: 't',
+        partitions: [0, 1, 2].map((partition) =>
+          expect.objectContaining({ partition, offset: partition === 0 ? '8' : '-1' }),
+        ),
+      },
+    ])
     await admin.deleteGroups(['g'])
     expect((await admin.listGroups()).groups).toEqual([])
     await admin.deleteTopics({ topics: ['t'] })

@@ -1,4 +1,4 @@
-/** Records of one codec, there and back, by a client of another language. */
+/** Records of one codec, there and back, by a client of another language, through three nodes. */
 import { expect } from 'vitest'
 import type { CompressionType } from '../../src/codec/compression.ts'
 import { startKafka } from '../../src/kafka/start.ts'
@@ -7,7 +7,7 @@ import { byPartition, embeddedRecords, SAMPLE_PARTITIONS, sampleRecords, storedC
 
 /** What the client produces stands in the log as it was given, in its codec; the client, in a group, reads the same. */
 export async function goRound(driver: Driver, codec: CompressionType, config: object): Promise<void> {
-  await using kafka = await startKafka({ topics: [{ name: 't', partitions: SAMPLE_PARTITIONS }] })
+  await using kafka = await startKafka({ brokers: 3, topics: [{ name: 't', partitions: SAMPLE_PARTITIONS }] })
   const common = { servers: kafka.bootstrapServers.join(), topic: 't' }
   const records = sampleRecords()
   expect(await drive(driver, { do: 'produce', ...common, records, config })).toEqual({ left: 0 })

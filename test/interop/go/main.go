@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +82,7 @@ func client(asked request, more ...kgo.Opt) *kgo.Client {
 		"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
 	options := []kgo.Opt{
-		kgo.SeedBrokers(asked.Servers),
+		kgo.SeedBrokers(strings.Split(asked.Servers, ",")...),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchCompression(codecs[asked.Config.Compression]),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
