@@ -132,9 +132,15 @@ export class RawMember {
     return answer.errorCode === 79 ? this.askToJoin(version) : answer
   }
 
-  sync(assignments: [RawMember, Uint8Array][] = [], version = 5, more: { protocolName?: string } = {}) {
+  sync(
+    assignments: [RawMember, Uint8Array][] = [],
+    version = 5,
+    more: { protocolType?: null; protocolName?: string | null } = {},
+  ) {
     const assigned = assignments.map(([{ memberId }, assignment]) => ({ memberId, assignment }))
-    return this.client.send(syncGroup, version, { ...this.claim, ...more, assignments: assigned })
+    const { protocolType, protocols } = this.options
+    const said = { protocolType, protocolName: protocols[0], ...more }
+    return this.client.send(syncGroup, version, { ...this.claim, ...said, assignments: assigned })
   }
 
   /** Joins a group that has no other members, and has both partitions. */

@@ -1,3 +1,4 @@
+import { kafkaErrorNumberOf } from '../../errors.ts'
 import { defineApi } from '../api.ts'
 import { askCoordinator, groupErrorNumber } from '../group-calls.ts'
 import { bytes, int16, int32, list, nullableString, string } from '../protocol/schema.ts'
@@ -24,7 +25,10 @@ export const syncGroup = defineApi({
     protocolName: nullableString({ since: 5 }),
     assignment: bytes(),
   },
-  async handle({ groupId, generationId, memberId, groupInstanceId, protocolType, protocolName, assignments }, call) {
+  async handle(request, call) {
+    const { groupId, generationId, memberId, groupInstanceId, protocolType, protocolName, assignments } = request
+    if (call.version >= 5 && (protocolType === null || protocolName === null))
+      return refused(kafkaErrorNumberOf('INCONSISTENT_GROUP_PROTOCOL'))
     const sync = {
       memberId,
       instanceId: groupInstanceId,
@@ -39,11 +43,9 @@ export const syncGroup = defineApi({
     const errorCode = groupErrorNumber(error)
     return { throttleTimeMs: 0, errorCode, protocolType: type, protocolName: protocol, assignment }
   },
-  refuse: (_request, errorCode) => ({
-    throttleTimeMs: 0,
-    errorCode,
-    protocolType: null,
-    protocolName: null,
-    assignment: new Uint8Array(0),
-  }),
+  refuse: (_request, errorCode) => refused(errorCode),
 })
+
+function refused(errorCode: number) {
+  return { throttleTimeMs: 0, errorCode, protocolType: null, protocolName: null, assignment: new Uint8Array(0) }
+}

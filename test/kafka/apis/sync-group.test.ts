@@ -125,3 +125,11 @@ test('a client that says what nobody can read gets nothing, and does no harm to 
   await consumer.close()
   await run
 })
+
+test('from version 5 on a member must say which protocol it means', async () => {
+  await using server = await GroupServer.start()
+  const member = await (await server.member()).joinAlone()
+  expect((await member.sync([], 5, { protocolType: null })).errorCode).toBe(23)
+  expect((await member.sync([], 5, { protocolName: null })).errorCode).toBe(23)
+  expect((await member.sync([], 4, { protocolType: null })).errorCode).toBe(0)
+})
