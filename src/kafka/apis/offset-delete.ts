@@ -1,4 +1,5 @@
 import { subscribedTopics } from '../../client/group-admin.ts'
+import { kafkaErrorNumberOf } from '../../errors.ts'
 import { defineApi } from '../api.ts'
 import { GROUP_SUBSCRIBED_TO_TOPIC, NON_EMPTY_GROUP, UNKNOWN_TOPIC_OR_PARTITION } from '../error-codes.ts'
 import { groupFailure } from '../group-calls.ts'
@@ -22,15 +23,20 @@ export const offsetDelete = defineApi({
   async handle({ groupId, topics }, call) {
     const { coordinator, groups } = call.broker.log
     const refused = (errorCode: number) => ({ errorCode, throttleTimeMs: 0, topics: [] })
+    if (groupId === '') return refused(kafkaErrorNumberOf('INVALID_GROUP_ID'))
     try {
       const { snapshot, image } = await groups.look(groupId)
       // what members of another kind use nobody knows
       if (snapshot.members.length > 0 && snapshot.protocolType !== 'consumer') return refused(NON_EMPTY_GROUP)
       const subscribed = subscribedTopics(snapshot)
       const checked = topics.map(({ name, partitions }) => {
-        const isKnown = call.broker.topicNamed(name) !== undefined
-        const errorCode = !isKnown ? UNKNOWN_TOPIC_OR_PARTITION : subscribed.has(name) ? GROUP_SUBSCRIBED_TO_TOPIC : 0
-        return { name, partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })) }
+        const known = call.broker.topicNamed(name)?.partitions
+        const fault = subscribed.has(name) ? GROUP_SUBSCRIBED_TO_TOPIC : 0
+        const answered = partitions.map(({ partitionIndex }) => {
+          const errorCode = known?.[partitionIndex] === undefined ? UNKNOWN_TOPIC_OR_PARTITION : fault
+          return { partitionIndex, errorCode }
+        })
+        return { name, partitions: answered }
       })
       const deleted = checked.flatMap(({ name, partitions }) =>
         partitions

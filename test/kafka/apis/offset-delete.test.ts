@@ -19,7 +19,7 @@ test('offsets are deleted of topics that no member subscribes to', async () => {
   expect([refused.errorCode, errorsOf(refused)]).toEqual([
     0,
     [
-      [86, 86],
+      [86, 3],
       [3, 3],
     ],
   ])
@@ -29,7 +29,7 @@ test('offsets are deleted of topics that no member subscribes to', async () => {
   expect([answer.errorCode, errorsOf(answer)]).toEqual([
     0,
     [
-      [0, 0],
+      [0, 3],
       [3, 3],
     ],
   ])
@@ -40,6 +40,7 @@ test('a group that is not there, or whose members are no consumers, is refused a
   await using server = await GroupServer.start()
   const client = await server.connect()
   expect(await client.send(offsetDelete, 0, { groupId: GROUP, topics })).toMatchObject({ errorCode: 69, topics: [] })
+  expect(await client.send(offsetDelete, 0, { groupId: '', topics })).toMatchObject({ errorCode: 24, topics: [] })
   await (await server.member({ protocolType: 'connect', metadata: Buffer.from('?') })).joinAlone()
   expect(await client.send(offsetDelete, 0, { groupId: GROUP, topics })).toMatchObject({ errorCode: 68, topics: [] })
 })
