@@ -23,13 +23,18 @@ export const initProducerId = defineApi({
     producerId: int64({ default: -1 }),
     producerEpoch: int16(),
   },
-  async handle({ transactionalId }, { broker: { engine } }) {
+  async handle({ transactionalId, producerId, producerEpoch }, { broker: { engine } }) {
+    // of both a transactional producer may have one that was fenced
+    if ((producerId === NONE) !== (producerEpoch === NONE)) return refused(INVALID_REQUEST)
     if (transactionalId !== null) return refused(transactionalId === '' ? INVALID_REQUEST : UNSUPPORTED_VERSION)
     engine.throwIfNotWritable()
     return { throttleTimeMs: 0, errorCode: 0, producerId: await engine.producerIds.take(), producerEpoch: 0 }
   },
   refuse: (_request, errorCode) => refused(errorCode),
 })
+
+/** "Has none yet", of a producer's id and of its epoch. */
+const NONE = -1
 
 function refused(errorCode: number) {
   return { throttleTimeMs: 0, errorCode, producerId: -1, producerEpoch: -1 }

@@ -104,3 +104,12 @@ test('a batch of an idempotent producer that is sent again is answered with its 
   expect(await send(6, producerEpoch)).toEqual([47, -1])
   expect(it.log.offsets('t')[0].logEndOffset).toBe(8)
 })
+
+test('an id without an epoch, or an epoch without an id, is refused', async () => {
+  await using it = await served()
+  const ask = (producerId: number, producerEpoch: number) =>
+    it.client.send(initProducerId, 4, { transactionalId: null, transactionTimeoutMs: 1_000, producerId, producerEpoch })
+  expect((await ask(5, -1)).errorCode).toBe(42)
+  expect((await ask(-1, 5)).errorCode).toBe(42)
+  expect((await ask(5, 3)).errorCode).toBe(0)
+})
