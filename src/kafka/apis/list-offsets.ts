@@ -1,16 +1,25 @@
 import { findTimestamp } from '../../client/batch-reader.ts'
 import type { Partition } from '../../engine/partition.ts'
-import { defineApi, errorNumber, type Call } from '../api.ts'
+import { defineApi, errorNumber, repeated, type Call } from '../api.ts'
 import { leaderEpochFault } from '../broker.ts'
+import { INVALID_REQUEST, UNSUPPORTED_VERSION } from '../error-codes.ts'
 import { int16, int32, int64, int8, list, string } from '../protocol/schema.ts'
 
-/** Special timestamps. Those of storage tiers that are not here have no offset. */
+/** Special timestamps. Those of storage tiers that are not here have no offset. What is below them is a time before 1970. */
 const LATEST = -1
 const EARLIEST = -2
 const MAX_TIMESTAMP = -3
 const EARLIEST_LOCAL = -4
 const LATEST_TIERED = -5
 const EARLIEST_PENDING_UPLOAD = -6
+
+/** The first versions that know them. */
+const KNOWN_SINCE = new Map([
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+  [EARLIEST_PENDING_UPLOAD, 11],
+])
 
 const NONE = { timestamp: -1, offset: -1, leaderEpoch: -1 }
 
@@ -49,10 +58,13 @@ export const listOffsets = defineApi({
   async handle({ topics }, call) {
     const answered = []
     for (const { name, partitions } of topics) {
+      const twice = repeated(partitions.map((one) => String(one.partitionIndex)))
       const found = []
       for (const { partitionIndex, currentLeaderEpoch, timestamp } of partitions) {
         if (call.pace.isOver) await call.pace.rest()
-        found.push({ partitionIndex, ...(await look(call, name, partitionIndex, currentLeaderEpoch, timestamp)) })
+        const errorCode = twice.has(String(partitionIndex)) ? INVALID_REQUEST : timestampFault(timestamp, call)
+        const answer = errorCode === 0 ? await look(call, name, partitionIndex, currentLeaderEpoch, timestamp) : NONE
+        found.push({ partitionIndex, errorCode, ...answer })
       }
       answered.push({ name, partitions: found })
     }
@@ -66,6 +78,11 @@ export const listOffsets = defineApi({
     })),
   }),
 })
+
+/** Kafka's number of what is wrong with a special timestamp in this version; 0: nothing. */
+function timestampFault(timestamp: number, { version }: Call): number {
+  return version < (KNOWN_SINCE.get(timestamp) ?? 0) ? UNSUPPORTED_VERSION : 0
+}
 
 async function look({ broker }: Call, topic: string, index: number, leaderEpoch: number, timestamp: number) {
   try {

@@ -55,3 +55,24 @@ test('a wrong topic, partition or leader epoch is told for the partition alone',
   const answer = await session.client.send(listOffsets, 5, { topics })
   expect(answer.topics.map(({ partitions }) => partitions[0].errorCode)).toEqual([3, 0])
 })
+
+test.each([
+  [-3, 7],
+  [-4, 8],
+  [-5, 9],
+  [-6, 11],
+])('the special timestamp %i is refused before version %i', async (timestamp, since) => {
+  await using session = await withRecords()
+  expect((await look(session, since - 1, timestamp))[0]).toBe(35)
+  expect((await look(session, since, timestamp))[0]).toBe(0)
+})
+
+test('a partition that stands in a request twice is refused', async () => {
+  await using session = await withRecords()
+  const partitions = [-1, -2].map((timestamp) => ({ partitionIndex: 0, currentLeaderEpoch: -1, timestamp }))
+  const { topics } = await session.client.send(listOffsets, 7, { topics: [{ name: 't', partitions }] })
+  expect(topics[0].partitions.map(({ errorCode, offset }) => [errorCode, offset])).toEqual([
+    [42, -1],
+    [42, -1],
+  ])
+})
