@@ -1,6 +1,8 @@
 import type { Topic } from '../../engine/topic.ts'
 import { isInternalTopic } from '../../engine/internal-topics.ts'
+import { checkTopicName } from '../../engine/topic-config.ts'
 import { defineApi, errorNumber, type Call } from '../api.ts'
+import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from '../authorized.ts'
 import { UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION } from '../error-codes.ts'
 import {
   array,
@@ -15,9 +17,6 @@ import {
   ZERO_UUID,
   type Values,
 } from '../protocol/schema.ts'
-
-/** "Not asked for", where the operations that a client may do would stand. */
-const NOT_ASKED = -(2 ** 31)
 
 const partition = {
   errorCode: int16(),
@@ -35,7 +34,7 @@ const topic = {
   topicId: uuid({ since: 10 }),
   isInternal: boolean({ since: 1 }),
   partitions: list(partition),
-  topicAuthorizedOperations: int32({ since: 8, default: NOT_ASKED }),
+  topicAuthorizedOperations: int32({ since: 8, default: OPERATIONS_NOT_ASKED }),
 }
 
 /**
@@ -61,33 +60,19 @@ export const metadata = defineApi({
     clusterId: nullableString({ since: 2 }),
     controllerId: int32({ since: 1, default: -1 }),
     topics: list(topic),
-    clusterAuthorizedOperations: int32({ since: 8, until: 10, default: NOT_ASKED }),
+    clusterAuthorizedOperations: int32({ since: 8, until: 10, default: OPERATIONS_NOT_ASKED }),
     errorCode: int16({ since: 13 }),
   },
-  async handle({ topics, allowAutoTopicCreation }, call) {
-    const { broker, version } = call
-    const asksForAll = topics === null || (version === 0 && topics.length === 0)
-    const described: Values<typeof topic>[] = []
-    if (asksForAll) {
-      for (const topic of [...broker.topics()]) {
-        if (call.pace.isOver) await call.pace.rest()
-        described.push(describe(topic, call))
-      }
-      return answer(call, described)
-    }
-    const seen = new Set<string>()
-    for (const { topicId, name } of topics) {
-      // one that is named twice is described once, as in Kafka: few bytes ask for many
-      const key = `${topicId}/${name}`
-      if (seen.has(key)) continue
-      seen.add(key)
-      if (call.pace.isOver) await call.pace.rest()
-      if (topicId !== ZERO_UUID) {
-        const found = broker.topicById(topicId)
-        described.push(found === undefined ? missing(UNKNOWN_TOPIC_ID, null, topicId) : describe(found, call))
-      } else described.push(await describeNamed(name ?? '', allowAutoTopicCreation, call))
-    }
-    return answer(call, described)
+  async handle(request, call) {
+    const { topics, includeClusterAuthorizedOperations, includeTopicAuthorizedOperations } = request
+    const asksForAll = topics === null || (call.version === 0 && topics.length === 0)
+    const described = asksForAll
+      ? await describeAll(call)
+      : await describeAsked(topics, request.allowAutoTopicCreation, call)
+    if (includeTopicAuthorizedOperations)
+      for (const one of described) if (one.errorCode === 0) one.topicAuthorizedOperations = TOPIC_OPERATIONS
+    const operations = includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : OPERATIONS_NOT_ASKED
+    return { ...answer(call, described), clusterAuthorizedOperations: operations }
   },
   refuse: ({ topics }, errorCode, _message, call) => ({
     ...answer(
@@ -98,12 +83,41 @@ export const metadata = defineApi({
   }),
 })
 
+async function describeAll(call: Call): Promise<Values<typeof topic>[]> {
+  const described: Values<typeof topic>[] = []
+  for (const one of [...call.broker.topics()]) {
+    if (call.pace.isOver) await call.pace.rest()
+    described.push(describe(one, call))
+  }
+  return described
+}
+
+/** Each once, however often it is asked for, as in Kafka: few bytes ask for many. */
+async function describeAsked(
+  topics: readonly { name: string | null; topicId: string }[],
+  mayCreate: boolean,
+  call: Call,
+): Promise<Values<typeof topic>[]> {
+  const described = new Map<string, Values<typeof topic>>()
+  for (const { topicId, name } of topics) {
+    const found = topicId === ZERO_UUID ? undefined : call.broker.topicById(topicId)
+    const key = found?.name ?? (topicId === ZERO_UUID ? (name ?? '') : topicId)
+    if (described.has(key)) continue
+    if (call.pace.isOver) await call.pace.rest()
+    if (found !== undefined) described.set(key, describe(found, call))
+    else if (topicId !== ZERO_UUID) described.set(key, missing(UNKNOWN_TOPIC_ID, null, topicId))
+    else described.set(key, await describeNamed(key, mayCreate, call))
+  }
+  return [...described.values()]
+}
+
 async function describeNamed(name: string, mayCreate: boolean, call: Call): Promise<Values<typeof topic>> {
   const { broker } = call
   const found = broker.topicNamed(name)
   if (found !== undefined) return describe(found, call)
-  if (!mayCreate || !broker.settings.autoCreateTopics) return missing(UNKNOWN_TOPIC_OR_PARTITION, name, ZERO_UUID)
   try {
+    checkTopicName(name)
+    if (!mayCreate || !broker.settings.autoCreateTopics) return missing(UNKNOWN_TOPIC_OR_PARTITION, name, ZERO_UUID)
     return describe(await broker.createTopic(name), call)
   } catch (error) {
     // another client may have been faster
@@ -123,12 +137,12 @@ function describe({ name, record, partitions }: Topic, { broker }: Call): Values
       const replicas = { replicaNodes: [leaderId], isrNodes: [leaderId], offlineReplicas: [] }
       return { errorCode: 0, partitionIndex: index, leaderId, leaderEpoch: log.leaderEpoch, ...replicas }
     }),
-    topicAuthorizedOperations: NOT_ASKED,
+    topicAuthorizedOperations: OPERATIONS_NOT_ASKED,
   }
 }
 
 function missing(errorCode: number, name: string | null, topicId: string): Values<typeof topic> {
-  const nothing = { isInternal: false, partitions: [], topicAuthorizedOperations: NOT_ASKED }
+  const nothing = { isInternal: false, partitions: [], topicAuthorizedOperations: OPERATIONS_NOT_ASKED }
   return { errorCode, name, topicId, ...nothing }
 }
 
@@ -139,7 +153,7 @@ function answer({ broker }: Call, topics: Values<typeof topic>[]) {
     clusterId: broker.settings.clusterId,
     controllerId: broker.nodes[0].nodeId,
     topics,
-    clusterAuthorizedOperations: NOT_ASKED,
+    clusterAuthorizedOperations: OPERATIONS_NOT_ASKED,
     errorCode: 0,
   }
 }

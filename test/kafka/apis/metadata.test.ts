@@ -60,3 +60,28 @@ test('a topic is found by its id, and an id that none has is told', async () => 
     { errorCode: 100, name: null, topicId: unknown },
   ])
 })
+
+test('a name that no topic may have is told, whether it is to be made or not', async () => {
+  await using session = await KafkaSession.open()
+  for (const allowAutoTopicCreation of [false, true]) {
+    const names = ['', '..', 'a b', 'a'.repeat(250)]
+    const { topics } = await session.client.send(metadata, 9, { topics: named(...names), allowAutoTopicCreation })
+    expect(topics.map(({ errorCode }) => errorCode)).toEqual([17, 17, 17, 17])
+  }
+})
+
+test('a topic is told of once, however often it is asked for', async () => {
+  await using session = await KafkaSession.open()
+  const { topicId } = await session.log.createTopic({ name: 't' })
+  const topics = [...named('t', 't', 'u', 'u'), { name: null, topicId }]
+  const answer = await session.client.send(metadata, 12, { topics, allowAutoTopicCreation: false })
+  expect(answer.topics.map(({ name }) => name)).toEqual(['t', 'u'])
+})
+
+test('what a client may do is told where it asks', async () => {
+  await using session = await KafkaSession.open()
+  await session.log.createTopic({ name: 't' })
+  const asked = { includeClusterAuthorizedOperations: true, includeTopicAuthorizedOperations: true }
+  const answer = await session.client.send(metadata, 8, { topics: named('t'), ...asked })
+  expect([answer.clusterAuthorizedOperations, answer.topics[0].topicAuthorizedOperations]).toEqual([8096, 3576])
+})
