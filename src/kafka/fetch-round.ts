@@ -112,8 +112,9 @@ export class FetchRound {
     try {
       const partition = topic.partition(asked.partition)
       fetched.errorCode = leaderEpochFault(partition, asked.currentLeaderEpoch)
-      if (fetched.errorCode === 0) partition.checkRange(asked.fetchOffset)
-      if (fetched.errorCode === 0) reading.partition = partition
+      if (fetched.errorCode !== 0) return reading
+      partition.checkRange(asked.fetchOffset)
+      reading.partition = partition
       this.look(reading, partition)
     } catch (error) {
       fetched.errorCode = errorNumber(error)

@@ -137,7 +137,7 @@ export const fetch = defineApi({
       if (session.partitions.delete(key)) session.partitions.set(key, asked)
     }
     if (pace.isOver) await pace.rest()
-    return answer(0, session.id, news)
+    return answer(0, session.id, news, request.isolationLevel === READ_COMMITTED)
   },
   refuse: ({ topics }, errorCode) => ({
     ...answer(errorCode, 0, []),
@@ -149,7 +149,9 @@ export const fetch = defineApi({
   }),
 })
 
-function answer(errorCode: number, sessionId: number, fetched: Fetched[]) {
+const READ_COMMITTED = 1
+
+function answer(errorCode: number, sessionId: number, fetched: Fetched[], isReadCommitted = false) {
   const responses = new Map<string, { topic: string; topicId: string; partitions: Values<typeof partitionAnswer>[] }>()
   for (const one of fetched) {
     const { topic, topicId, partition } = one.asked
@@ -161,6 +163,8 @@ function answer(errorCode: number, sessionId: number, fetched: Fetched[]) {
       highWatermark: one.highWatermark,
       lastStableOffset: one.highWatermark,
       logStartOffset: one.logStartOffset,
+      // null: those of what was read are nobody's concern
+      abortedTransactions: isReadCommitted || one.errorCode !== 0 ? [] : null,
       records: one.pieces,
     })
   }
@@ -177,7 +181,7 @@ function failed(partitionIndex: number, errorCode: number): Values<typeof partit
     divergingEpoch: null,
     currentLeader: null,
     snapshotId: null,
-    abortedTransactions: null,
+    abortedTransactions: [],
     preferredReadReplica: -1,
     records: [],
   }

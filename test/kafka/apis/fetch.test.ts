@@ -204,3 +204,16 @@ test('a partition that a session forgets is not told of any more', async () => {
   const { responses } = await client.send(fetch, 12, { sessionId: opened.sessionId, sessionEpoch: 2 })
   expect(responses[0].partitions.map(({ partitionIndex }) => partitionIndex)).toEqual([0])
 })
+
+test('only one who reads what is committed, or meets an error, is told of no aborted transactions', async () => {
+  const { session, topicId, client } = await withTopic()
+  await using _ = session
+  const ask = async (isolationLevel: number, one: Asked = {}) => {
+    const { responses } = await client.send(fetch, 13, { topics: asking(topicId, one), isolationLevel })
+    const { abortedTransactions, highWatermark } = responses[0].partitions[0]
+    return [abortedTransactions, highWatermark]
+  }
+  expect(await ask(0)).toEqual([null, 0])
+  expect(await ask(1)).toEqual([[], 0])
+  expect(await ask(0, { currentLeaderEpoch: 9 })).toEqual([[], -1])
+})
