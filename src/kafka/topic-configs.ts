@@ -288,7 +288,8 @@ function parseCompression(name: string, value: string): string {
 
 function parseType(name: string, type: ConfigType, text: string): string | number {
   if (type === 'int' || type === 'long') {
-    if (!/^[+-]?\d{1,19}$/.test(text)) refuse(name, text, 'must be an integer')
+    if (!/^[+-]?\d{1,19}$/.test(text) || BigInt(text.replace('+', '')) > BigInt(GREATEST))
+      refuse(name, text, 'must be an integer')
     return Math.min(Number(text), Number.MAX_SAFE_INTEGER)
   }
   if (type === 'double') {

@@ -57,6 +57,7 @@ test.each([
   ['retention.ms', '-2'],
   ['retention.ms', '-9223372036854775808'],
   ['retention.ms', '99999999999999999999'],
+  ['retention.ms', '9223372036854775808'],
   ['min.cleanable.dirty.ratio', '1.1'],
   ['min.cleanable.dirty.ratio', 'NaN'],
   ['cleanup.policy', ''],
