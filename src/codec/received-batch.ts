@@ -31,6 +31,7 @@ export function checkReceivedBatch(bytes: Buffer, maxBytes: number, mayUseZstd: 
   if (bytes.length < BATCH_HEADER_BYTES) refuse('INVALID_RECORD', `${bytes.length} bytes are no record batch`)
   stampBatch(bytes, 0, 0, -1)
   const { magic, producerId, baseSequence } = readBatchDetails(bytes, 0)
+  if (magic < 0 || magic > MAGIC) refuse('CORRUPT_MESSAGE', `there are no record batches with magic ${magic}`)
   if (magic !== MAGIC) refuse('INVALID_RECORD', `only record batches with magic ${MAGIC} are taken, not ${magic}`)
   const sizeBytes = batchSizeAt(bytes, 0)
   if (sizeBytes < BATCH_HEADER_BYTES) refuse('CORRUPT_MESSAGE', `a batch cannot have ${sizeBytes} bytes`)

@@ -155,6 +155,11 @@ describe('what is refused', () => {
   const tooShort = clientBatch(['a'])
   tooShort.writeInt32BE(20, 8)
   const batch = (fields: ClientBatch) => clientBatch(['a', 'b'], fields)
+  const ofFormat = (magic: number) => {
+    const bytes = batch({})
+    bytes.writeInt8(magic, 16)
+    return bytes
+  }
   const large = clientBatch(['x'.repeat(2_000)])
   const cases: [what: string, errorCode: number, records: Buffer | null, version?: number][] = [
     ['no records at all', 87, null],
@@ -163,6 +168,8 @@ describe('what is refused', () => {
     ['a batch with something behind it', 87, Buffer.concat([batch({}), Buffer.from('x')])],
     ['half a batch', 87, batch({}).subarray(0, 70)],
     ['half a header', 87, batch({}).subarray(0, 40)],
+    ['a batch of a format to come', 2, ofFormat(3)],
+    ['a batch of a negative format', 2, ofFormat(-1)],
     ['a message of format 1', 87, oldMessage(1, 'x'.repeat(60))],
     ['a batch that is smaller than its header', 2, tooShort],
     ['a wrong checksum', 2, broken],
