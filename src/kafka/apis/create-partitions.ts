@@ -39,10 +39,14 @@ export const createPartitions = defineApi({
   },
   async handle({ topics, validateOnly }, call) {
     const twice = repeated(topics.map(({ name }) => name))
+    const answered = new Set<string>()
     const budget = new PartitionBudget()
     const results = []
     for (const topic of topics) {
       const { name, count } = topic
+      // each of them is answered once
+      if (answered.has(name)) continue
+      answered.add(name)
       const outcome = await outcomeOf('CreatePartitions', call, async () => {
         if (twice.has(name)) throw new Refusal(INVALID_REQUEST, `topic '${name}' stands in the request more than once`)
         check(topic, budget, call)
