@@ -27,15 +27,16 @@ export const deleteTopics = defineApi({
   async handle(request, call) {
     const { broker } = call
     const topics = topicsOf(request)
-    const twice = repeated(topics.map(({ name, topicId }) => name ?? topicId))
+    const nameOf = ({ name, topicId }: Named) => name ?? broker.topicById(topicId)?.name ?? topicId
+    const twice = repeated(topics.map(nameOf))
     const responses: Values<typeof deleted>[] = []
     for (const topic of topics) {
       let { name, topicId } = topic
+      const key = nameOf(topic)
       const outcome = await outcomeOf('DeleteTopics', call, async () => {
         if ((name === null) === (topicId === ZERO_UUID))
           throw new Refusal(INVALID_REQUEST, 'a topic must be named by its name or by its id, and not by both')
-        if (twice.has(name ?? topicId))
-          throw new Refusal(INVALID_REQUEST, `topic '${name ?? topicId}' stands in the request more than once`)
+        if (twice.has(key)) throw new Refusal(INVALID_REQUEST, `topic '${key}' stands in the request more than once`)
         name ??= broker.topicById(topicId)?.name ?? null
         if (name === null) throw new Refusal(UNKNOWN_TOPIC_ID, `there is no topic of id '${topicId}'`)
         topicId = broker.topicNamed(name)?.record.topicId ?? topicId

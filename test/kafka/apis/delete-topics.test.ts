@@ -52,3 +52,15 @@ test('each topic that cannot be deleted is told why, and the others go', async (
   const again = await session.client.send(deleteTopics, 5, { topicNames: ['missing', 'orders'] })
   expect(again.responses.map(({ errorCode }) => errorCode)).toEqual([3, 0])
 })
+
+test('a topic that is named by its id and by its name in one request stays', async () => {
+  await using session = await KafkaSession.open()
+  const { topicId } = await session.log.createTopic({ name: 'orders' })
+  const topics = [
+    { name: null, topicId },
+    { name: 'orders', topicId: ZERO_UUID },
+  ]
+  const { responses } = await session.client.send(deleteTopics, 6, { topics })
+  expect(responses.map(({ errorCode }) => errorCode)).toEqual([42, 42])
+  expect(await session.log.listTopics()).toHaveLength(1)
+})
