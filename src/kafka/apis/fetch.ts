@@ -163,8 +163,7 @@ function answer(errorCode: number, sessionId: number, fetched: Fetched[], isRead
       highWatermark: one.highWatermark,
       lastStableOffset: one.highWatermark,
       logStartOffset: one.logStartOffset,
-      // null: those of what was read are nobody's concern
-      abortedTransactions: isReadCommitted || one.errorCode !== 0 ? [] : null,
+      abortedTransactions: isReadCommitted ? [] : null,
       records: one.pieces,
     })
   }
@@ -181,7 +180,7 @@ function failed(partitionIndex: number, errorCode: number): Values<typeof partit
     divergingEpoch: null,
     currentLeader: null,
     snapshotId: null,
-    abortedTransactions: [],
+    abortedTransactions: null,
     preferredReadReplica: -1,
     records: [],
   }
