@@ -75,6 +75,18 @@ export class World implements AsyncDisposable {
     return this.client.send(api, version, filled(api.request, values ?? {}))
   }
 
+  /** Sends bytes on a connection of their own, and keeps what comes of them. */
+  async send(question: string, bytes: Buffer): Promise<void> {
+    await using client = await KafkaTestClient.connect(this.bootstrapServer)
+    const answer = client.answerTo(7)
+    client.socket.write(bytes)
+    const outcome = await answer.then(
+      (frame) => `an answer of error ${frame.length < 6 ? 'none' : frame.readInt16BE(4)}`,
+      (error: Error) => error.message,
+    )
+    this.note(question, { outcome })
+  }
+
   /** Calls an id by a name that it has on every server. */
   call(id: string, name: string): void {
     const [uuid] = UUID.exec(id) ?? [id]
