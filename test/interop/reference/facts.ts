@@ -91,6 +91,8 @@ function* factsOfList(path: string, list: unknown[], names: Names, field: string
 function plain(value: unknown, names: Names, field: string): string {
   if (typeof value === 'number') {
     if (Math.abs(value - Date.now()) < HOUR_MS) return 'now'
+    // the offset of its metadata log
+    if (field === 'finalizedFeaturesEpoch' && value >= 0) return 'an epoch'
     if (field === 'sessionId' && value !== 0) return 'a session'
     if (field === 'producerId' && value >= 0) return 'a producer'
     return String(value)
