@@ -85,7 +85,7 @@ export const metadata = defineApi({
 
 async function describeAll(call: Call): Promise<Values<typeof topic>[]> {
   const described: Values<typeof topic>[] = []
-  for (const one of [...call.broker.topics()]) {
+  for (const one of call.broker.topics()) {
     if (call.pace.isOver) await call.pace.rest()
     described.push(describe(one, call))
   }

@@ -81,7 +81,6 @@ export const explanations: readonly Explanation[] = [
     why: 'An isolation level that there is not reads all; Kafka fails with an unknown error.',
     where: ['Fetch, how much / isolation 2', 'ListOffsets / isolation 2'],
   },
-  { why: 'The state of producers is not told yet.', where: ['Produce, sequences / producers'] },
   {
     why: 'There are no replicas: who says that it is one is answered as a client.',
     where: ['Fetch, how much / as a replica'],
