@@ -72,7 +72,7 @@ describe.skipIf(kafka.missing !== undefined)('the files', () => {
 
   afterAll(() => rmSync(root, { recursive: true }))
 
-  test('of a running Kafka open here with every record, also those of transactions and of compacted topics', async () => {
+  test('of a running Kafka open here with every record, also with transactions and when compacted', async () => {
     await using log = await Varve.open({ directory: join(root, 'kafka') })
     for (const topic of topics) {
       expect(filesIn(join(root, 'kafka', `${topic}-0`), '.log').length).toBeGreaterThan(1)

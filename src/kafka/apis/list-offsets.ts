@@ -62,11 +62,7 @@ export const listOffsets = defineApi({
       const found = []
       for (const { partitionIndex, currentLeaderEpoch, timestamp } of partitions) {
         if (call.pace.isOver) await call.pace.rest()
-        const errorCode = twice.has(String(partitionIndex))
-          ? INVALID_REQUEST
-          : call.version < (KNOWN_SINCE.get(timestamp) ?? 0)
-            ? UNSUPPORTED_VERSION
-            : 0
+        const errorCode = twice.has(String(partitionIndex)) ? INVALID_REQUEST : timestampFault(timestamp, call)
         const answer = errorCode === 0 ? await look(call, name, partitionIndex, currentLeaderEpoch, timestamp) : NONE
         found.push({ partitionIndex, errorCode, ...answer })
       }
@@ -82,6 +78,11 @@ export const listOffsets = defineApi({
     })),
   }),
 })
+
+/** Kafka's number of what is wrong with a special timestamp in this version; 0: nothing. */
+function timestampFault(timestamp: number, { version }: Call): number {
+  return version < (KNOWN_SINCE.get(timestamp) ?? 0) ? UNSUPPORTED_VERSION : 0
+}
 
 async function look({ broker }: Call, topic: string, index: number, leaderEpoch: number, timestamp: number) {
   try {

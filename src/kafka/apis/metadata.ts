@@ -84,7 +84,7 @@ export const metadata = defineApi({
 })
 
 async function describeAll(call: Call): Promise<Values<typeof topic>[]> {
-  const described = []
+  const described: Values<typeof topic>[] = []
   // as they are now: some may come or go meanwhile
   const topics = [...call.broker.topics()]
   for (const one of topics) {
@@ -94,7 +94,7 @@ async function describeAll(call: Call): Promise<Values<typeof topic>[]> {
   return described
 }
 
-/** Each once, however often it is asked for: few bytes ask for many. */
+/** Each once, however often it is asked for, as in Kafka: few bytes ask for many. */
 async function describeAsked(
   topics: readonly { name: string | null; topicId: string }[],
   mayCreate: boolean,

@@ -7,6 +7,14 @@ const CONFIGS = 'DescribeConfigs / all / results[dc] / configs'
 /** Why Varve answers differently from Apache Kafka, for each difference that stays. Each place must still differ. */
 export const explanations: readonly Explanation[] = [
   {
+    why: 'A member that nobody knows is told to join again, whether there is such a group or not.',
+    where: ['ConsumerGroupHeartbeat / a member of nothing goes on'],
+  },
+  {
+    why: 'Whether there is such a group is looked at before what is said to it.',
+    where: ['ConsumerGroupHeartbeat / static leave without an instance'],
+  },
+  {
     why: 'A request that is not to the letter closes the connection; Kafka reads over bytes that follow, and takes -2 for none.',
     where: ['Frames / a byte more', 'Frames / -2 topics'],
   },
@@ -17,7 +25,7 @@ export const explanations: readonly Explanation[] = [
   {
     why:
       'Not served: transactions, SASL, access lists, quotas, delegation tokens, replicas, features, ' +
-      'share and streams groups, and the newer consumer groups where they are absent.',
+      'share and streams groups.',
     where: ['ApiVersions / version 4 / apiKeys[*', 'ApiVersions / version 4'],
   },
   {
@@ -81,7 +89,6 @@ export const explanations: readonly Explanation[] = [
     why: 'An isolation level that there is not reads all; Kafka fails with an unknown error.',
     where: ['Fetch, how much / isolation 2', 'ListOffsets / isolation 2'],
   },
-  { why: 'The state of producers is not told yet.', where: ['Produce, sequences / producers'] },
   {
     why: 'There are no replicas: who says that it is one is answered as a client.',
     where: ['Fetch, how much / as a replica'],
