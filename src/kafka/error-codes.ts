@@ -1,4 +1,5 @@
 /** Kafka's numbers of errors that only a server answers with. Source: Kafka's Errors.java. */
+export const COORDINATOR_LOAD_IN_PROGRESS = 14
 export const COORDINATOR_NOT_AVAILABLE = 15
 export const FENCED_LEADER_EPOCH = 74
 export const FETCH_SESSION_ID_NOT_FOUND = 70

@@ -5,6 +5,11 @@ import { COORDINATOR_NOT_AVAILABLE, Refusal } from './error-codes.ts'
 /** What has no number that members know, and may pass: they look for the coordinator again, and go on. */
 const PASSING: readonly ErrorCode[] = ['DISK_FULL', 'QUEUE_FULL', 'KAFKA_STORAGE_ERROR', 'CLOSED']
 
+/** Whether it is something that passes, so that a client is to try again. */
+export function mayPass(error: unknown): error is VarveError {
+  return error instanceof VarveError && PASSING.includes(error.code)
+}
+
 /** The number that a group's answer carries for what the coordinator says. */
 export function groupErrorNumber(code: ErrorCode | null): number {
   if (code === null) return 0
@@ -30,7 +35,7 @@ export async function askCoordinator<T>(call: Call, ask: (signal: AbortSignal) =
   try {
     return await ask(ended.signal)
   } catch (error) {
-    if (!(error instanceof VarveError) || !PASSING.includes(error.code)) throw error
+    if (!mayPass(error)) throw error
     throw new VarveError('COORDINATOR_NOT_AVAILABLE', error.message, { cause: error })
   } finally {
     for (const cancel of cancels) cancel()

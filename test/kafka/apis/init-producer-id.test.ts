@@ -4,13 +4,15 @@ import { initProducerId } from '../../../src/kafka/apis/init-producer-id.ts'
 import { produce } from '../../../src/kafka/apis/produce.ts'
 import { serveKafka } from '../../../src/kafka/server.ts'
 import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
+import type { Storage } from '../../../src/storage/storage.ts'
 import { clientBatch } from '../../helpers/client-batch.ts'
+import { FaultyStorage } from '../../helpers/faulty-storage.ts'
 import { KafkaTestClient } from '../../helpers/kafka-client.ts'
 import { openLog } from '../../helpers/logs.ts'
 
 const VERSIONS = [0, 1, 2, 3, 4, 5]
 
-async function served(storage = new MemoryStorage()) {
+async function served(storage: Storage = new MemoryStorage()) {
   const log = await openLog({ storage })
   const kafka = await serveKafka(log)
   const client = await KafkaTestClient.connect(kafka.bootstrapServers[0])
@@ -112,4 +114,15 @@ test('an id without an epoch, or an epoch without an id, is refused', async () =
   expect((await ask(5, -1)).errorCode).toBe(42)
   expect((await ask(-1, 5)).errorCode).toBe(42)
   expect((await ask(5, 3)).errorCode).toBe(0)
+})
+
+test('a producer asks again where no id can be had now: the disk fails, or the log is closed under its server', async () => {
+  const storage = new FaultyStorage(new MemoryStorage())
+  await using it = await served(storage)
+  const call = (kind: string, path: string) => kind === 'sync' && path.includes('checkpoint')
+  storage.failAt({ call, code: 'ENOSPC' })
+  expect(await it.ask()).toEqual({ throttleTimeMs: 0, errorCode: 14, producerId: -1, producerEpoch: -1 })
+  expect(await it.ask()).toMatchObject({ errorCode: 0, producerId: 0 })
+  await it.log.close()
+  expect(await it.ask()).toMatchObject({ errorCode: 14, producerId: -1 })
 })
