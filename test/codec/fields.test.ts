@@ -140,6 +140,18 @@ test('many bytes are passed on and not copied, in their place among the others',
   expect(whole).toEqual(Buffer.concat(pieces))
 })
 
+test('lists together may have as many items as the reader is told, and no more', () => {
+  const reading = (itemsLeft: number) => {
+    const writer = new FieldWriter()
+    for (const items of [[1, 2], [3]]) writer.array(items, (item) => writer.int32(item))
+    const reader = new FieldReader(writer.finish(), 'a test')
+    reader.itemsLeft = itemsLeft
+    return [reader.array(4, () => reader.int32()), reader.array(4, () => reader.int32())]
+  }
+  expect(reading(3)).toEqual([[1, 2], [3]])
+  expect(() => reading(2)).toThrow('it has 1 more items where 0 more are allowed')
+})
+
 test('a tagged field is read where it is known, and must fill its size; others are stepped over', () => {
   const reading = (bytes: number[], flexible = true) => {
     const reader = new FieldReader(Uint8Array.from(bytes), 'a test')

@@ -28,6 +28,8 @@ describe('refused is', () => {
   test.each<[string, Buffer, string]>([
     ['what is shorter than a header', whole.subarray(0, 60), 'INVALID_RECORD'],
     ['an old message', changed((batch) => (batch[16] = 1)), 'INVALID_RECORD'],
+    ['a format that there is none of', changed((batch) => (batch[16] = 3)), 'CORRUPT_MESSAGE'],
+    ['a format below all', changed((batch) => (batch[16] = 0xff)), 'CORRUPT_MESSAGE'],
     ['a length that cannot be', changed((batch) => batch.writeInt32BE(48, 8)), 'CORRUPT_MESSAGE'],
     ['two batches', Buffer.concat([whole, whole]), 'INVALID_RECORD'],
     ['a batch cut short', whole.subarray(0, whole.length - 1), 'INVALID_RECORD'],
