@@ -2,5 +2,5 @@
 import { producers } from './campaigns/power-cut.ts'
 import { campaignTests } from './campaigns/quota.ts'
 
-campaignTests(producers, 'fixed', { mixed: 3_000 })
-campaignTests(producers, 'fresh', { group: 3_000, mixed: 3_000 })
+campaignTests(producers, 'fixed', { mixed: 1_000 })
+campaignTests(producers, 'fresh', { group: 1_000, mixed: 1_000 })
