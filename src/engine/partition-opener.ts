@@ -130,12 +130,17 @@ export class PartitionOpener {
       extraReservation: damaged.length > 0 ? RESERVATION_OFFSETS : 0,
       isNew: checkpoint !== null && checkpoint.partitions[key] === undefined,
     })
+    const log = new PartitionLog(segments, config, state)
     if (!readOnly && (!clean || report.damage.length > 0)) {
       const { contentEndOffset, segments: found } = state
       const start = Math.min(found[0].baseOffset, contentEndOffset)
-      await new ProducerSnapshots(storage, path).recover(contentEndOffset, start)
+      try {
+        await new ProducerSnapshots(storage, path).recover(contentEndOffset, start)
+      } catch (error) {
+        await log.close().catch(() => {})
+        throw error
+      }
     }
-    const log = new PartitionLog(segments, config, state)
     // later there is nobody to report to
     if (this.opened !== null) this.reports.push({ topic, partition, ...report })
     this.opened?.push(log)
