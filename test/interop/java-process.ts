@@ -27,10 +27,13 @@ export class JavaProcess implements AsyncDisposable {
 
   /** Resolves when what it has printed is as `holds` wants it. @throws an error when it ends before that */
   async until(holds: (lines: readonly string[]) => boolean): Promise<void> {
-    while (!holds(this.lines)) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null) throw this.failure()
-      await new Promise<void>((resolve) => this.wakeAll.add(resolve))
-    }
+    await untilAll([this], () => holds(this.lines))
+  }
+
+  /** Resolves when it prints something more, or ends. @throws an error when it has ended */
+  async more(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) throw this.failure()
+    await new Promise<void>((resolve) => this.wakeAll.add(resolve))
   }
 
   /** Gives it a line to read. */
@@ -66,4 +69,9 @@ export class JavaProcess implements AsyncDisposable {
     for (const wake of this.wakeAll) wake()
     this.wakeAll.clear()
   }
+}
+
+/** Resolves when what some have printed is as `holds` wants it. @throws an error when one of them ends before that */
+export async function untilAll(processes: readonly JavaProcess[], holds: () => boolean): Promise<void> {
+  while (!holds()) await Promise.race(processes.map((one) => one.more()))
 }
