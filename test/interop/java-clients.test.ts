@@ -127,7 +127,7 @@ describe.skipIf(kafka.missing !== undefined)('the Java clients', () => {
         "nodes: 1",
         "controller: 1",
         "log dirs: true",
-        "producers: true",
+        "producers: 1",
         "features: 0",
         "transactions: UnsupportedVersionException",
         "elect: UnsupportedVersionException",
