@@ -15,8 +15,8 @@ export const explanations: readonly Explanation[] = [
     where: ['ConsumerGroupHeartbeat / static leave without an instance'],
   },
   {
-    why: 'A request that is not to the letter closes the connection; Kafka reads over bytes that follow, and takes -2 for none.',
-    where: ['Frames / a byte more', 'Frames / -2 topics'],
+    why: 'A count of -2 closes the connection; Kafka takes it for none.',
+    where: ['Frames / -2 topics'],
   },
   {
     why: 'Versions are served that Kafka 4 has given up.',
