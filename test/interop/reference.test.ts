@@ -24,6 +24,8 @@ const PAGE = fileURLToPath(new URL('../../docs/kafka-differences.md', import.met
 const assignedAtOnce = {
   'group.consumer.min.assignment.interval.ms': 0,
   'group.consumer.assignment.interval.ms': 0,
+  // one coordinator, whose view of topics is one
+  'offsets.topic.num.partitions': 1,
 }
 const kafka = findKafka()
 

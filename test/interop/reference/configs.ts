@@ -45,7 +45,6 @@ const description: Scenario = {
       'node.id',
       'log.retention.ms',
       'log.segment.bytes',
-      'offsets.topic.num.partitions',
     ]
     await ask('a broker', [{ resourceType: 4, resourceName: '1', configurationKeys: keys }])
   },

@@ -24,6 +24,7 @@ const life: Scenario = {
     const topicId = await world.createTopic('modern', 2)
     const beat = (question: string, memberId: string, memberEpoch: number, more: object = {}) =>
       world.ask(question, consumerGroupHeartbeat, 1, { groupId: 'new', memberId, memberEpoch, ...more })
+    await untilAssigned(world, 'new')
     await world.ask('joins', consumerGroupHeartbeat, 1, joins('new', 'm1'))
     await describe(world, 'described after a join', 'new')
     await beat('has nothing to say', 'm1', 1)
@@ -78,6 +79,16 @@ const life: Scenario = {
     await world.ask('deleted', deleteGroups, 2, { groupsNames: ['new'] })
     await describe(world, 'described when gone', 'new')
   },
+}
+
+/** A coordinator knows a new topic a little later than its broker does. Leaves no group behind. */
+async function untilAssigned(world: World, groupId: string): Promise<void> {
+  await world.until(async () => {
+    const { assignment } = await world.quietly(consumerGroupHeartbeat, 1, joins(groupId, 'scout'))
+    await world.quietly(consumerGroupHeartbeat, 1, { groupId, memberId: 'scout', memberEpoch: -1 })
+    await world.quietly(deleteGroups, 2, { groupsNames: [groupId] })
+    return assignment !== null && assignment.topicPartitions.length > 0
+  })
 }
 
 async function describe(world: World, question: string, ...groupIds: string[]): Promise<void> {
