@@ -4,6 +4,8 @@ import { VarveError } from '../errors.ts'
 const SIZE_BYTES = 4
 /** Smaller ones are left to the collector. */
 const POOLED_BYTES_MIN = 32 * 1024
+/** Of larger ones what has come is copied together at once: to copy all of it with the last piece would take long. */
+const COLLECTED_BYTES_MIN = 1024 * 1024
 /** The smallest request: a header without a client's name. */
 const LEAST_BYTES = 10
 const KEY_BYTES = 2
@@ -20,7 +22,7 @@ export interface Frame {
 /**
  * Puts the requests of one connection together: each is its length in 4 bytes, then so many bytes.
  *
- * A length is checked before anything else, and nothing is made room for before it has come.
+ * A length is checked before anything else, and no more room is made than for as much again as has come, or 1 MiB of it.
  */
 export class FrameReader {
   private readonly pieces: Buffer[] = []
@@ -30,6 +32,9 @@ export class FrameReader {
   /** The last piece, when it was copied together and has room; and how much of it is used. */
   private gathered: Buffer | null = null
   private gatheredBytes = 0
+  /** A large frame as far as it has come, and how far that is. */
+  private collected: Buffer | null = null
+  private collectedBytes = 0
 
   /**
    * @param maxBytes       the largest request
@@ -61,9 +66,10 @@ export class FrameReader {
         this.size = this.check(this.take(SIZE_BYTES).bytes)
       }
       if (this.have < KEY_BYTES) return
-      this.checkKind(this.size)
+      if (this.collected === null) this.checkKind(this.size)
+      if (this.size >= COLLECTED_BYTES_MIN) this.collect(this.size)
       if (this.have < this.size) return
-      const frame = this.take(this.size)
+      const frame = this.collected === null ? this.take(this.size) : this.takeCollected(this.collected, this.size)
       this.size = null
       yield frame
     }
@@ -87,6 +93,33 @@ export class FrameReader {
     const start = this.gatheredBytes - pieces[pieces.length - 1].length
     this.gatheredBytes += chunk.length
     pieces[pieces.length - 1] = this.gathered.subarray(start, this.gatheredBytes)
+  }
+
+  private collect(size: number): void {
+    const { pieces, pool } = this
+    let target = this.collected ?? pool.take(COLLECTED_BYTES_MIN)
+    while (pieces.length > 0 && this.collectedBytes < size) {
+      const [piece] = pieces
+      const part = Math.min(piece.length, size - this.collectedBytes)
+      if (this.collectedBytes + part > target.length) {
+        const larger = pool.take(Math.min(size, 2 * Math.max(target.length, part)))
+        target.copy(larger, 0, 0, this.collectedBytes)
+        pool.give(target)
+        target = larger
+      }
+      piece.copy(target, this.collectedBytes, 0, part)
+      this.collectedBytes += part
+      if (part === piece.length) pieces.shift()
+      else pieces[0] = piece.subarray(part)
+    }
+    this.collected = target
+  }
+
+  private takeCollected(pooled: Buffer, size: number): Frame {
+    this.have -= size
+    this.collected = null
+    this.collectedBytes = 0
+    return { bytes: pooled.subarray(0, size), pooled }
   }
 
   /** @throws as {@link push} does, when the kind of the request is known and may not be so large */

@@ -79,7 +79,7 @@ export async function expectationOf(
   return { image, partition, files, required, hidden, torn, isLogWhole, isUnknown: false, isReadOnly: false }
 }
 
-/** Batches behind the begin of a copy of themselves or of a later one of their segment: reading may go on there, and says what it left out. */
+/** Batches behind where a copy begins, of themselves or of a later one of their segment: reading may go on in it, and says so. */
 function hiddenByCopies({ batches }: PartitionImage, files: Map<string, Buffer>): PlacedBatch[] {
   return batches.filter(({ path, position, baseOffset }) => {
     const beginsBefore = ({ bytes }: PlacedBatch) => {

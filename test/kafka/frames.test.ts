@@ -43,6 +43,23 @@ test('requests are whole however they were cut', () => {
   }
 })
 
+test('large requests are whole however they were cut, and small ones between them', () => {
+  const random = new SeededRandom()
+  for (let round = 0; round < 10; round++) {
+    const sent = [3 * KIB * KIB + 7, 20, KIB * KIB, 2 * KIB * KIB].map((size) => {
+      const frame = Buffer.from(random.bytes(size))
+      frame.writeInt16BE(PRODUCE, 0)
+      return frame
+    })
+    const most = random.pick([5_000, 70_000, 2_000_000])
+    const frames = reader(4 * KIB * KIB)
+    const found = framesOf(frames, Buffer.concat(sent.map(sized)), () => random.between(1, most))
+    const areSame = found.length === sent.length && found.every((frame, i) => frame.equals(sent[i]))
+    expect(areSame, `seed ${random.seed}`).toBe(true)
+    expect(frames.isWithin).toBe(false)
+  }
+})
+
 test('a request that comes byte by byte takes little more memory than it has bytes', () => {
   const bytes = sized(Buffer.alloc(256 * KIB))
   const frames = reader()

@@ -1,5 +1,5 @@
 /**
- * How long the worst requests that are legal keep the event loop: `npx tsx bench/kafka-stalls.ts [name]`.
+ * How long the worst requests that are legal keep the event loop: `npx tsx bench/kafka/stalls.ts [name]`.
  *
  * The server runs in a process of its own and watches its event loop; this one sends. Printed are the longest time that
  * the loop was kept and how long the request took. The aim is 50 ms.
@@ -11,21 +11,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
-import { createTopics } from '../src/kafka/apis/create-topics.ts'
-import { deleteTopics } from '../src/kafka/apis/delete-topics.ts'
-import { describeConfigs } from '../src/kafka/apis/describe-configs.ts'
-import { fetch } from '../src/kafka/apis/fetch.ts'
-import { joinGroup } from '../src/kafka/apis/join-group.ts'
-import { listOffsets } from '../src/kafka/apis/list-offsets.ts'
-import { metadata } from '../src/kafka/apis/metadata.ts'
-import { offsetCommit } from '../src/kafka/apis/offset-commit.ts'
-import { offsetFetch } from '../src/kafka/apis/offset-fetch.ts'
-import { produce } from '../src/kafka/apis/produce.ts'
-import { startKafka } from '../src/kafka/index.ts'
-import { ZERO_UUID } from '../src/kafka/protocol/schema.ts'
-import { clientBatch } from '../test/helpers/client-batch.ts'
-import { KafkaTestClient } from '../test/helpers/kafka-client.ts'
-import { rawBatch, rawRecord } from '../test/helpers/raw-batch.ts'
+import { createTopics } from '../../src/kafka/apis/create-topics.ts'
+import { deleteTopics } from '../../src/kafka/apis/delete-topics.ts'
+import { describeConfigs } from '../../src/kafka/apis/describe-configs.ts'
+import { fetch } from '../../src/kafka/apis/fetch.ts'
+import { joinGroup } from '../../src/kafka/apis/join-group.ts'
+import { listOffsets } from '../../src/kafka/apis/list-offsets.ts'
+import { metadata } from '../../src/kafka/apis/metadata.ts'
+import { offsetCommit } from '../../src/kafka/apis/offset-commit.ts'
+import { offsetFetch } from '../../src/kafka/apis/offset-fetch.ts'
+import { produce } from '../../src/kafka/apis/produce.ts'
+import { startKafka } from '../../src/kafka/index.ts'
+import { ZERO_UUID } from '../../src/kafka/protocol/schema.ts'
+import { clientBatch } from '../../test/helpers/client-batch.ts'
+import { KafkaTestClient } from '../../test/helpers/kafka-client.ts'
+import { rawBatch, rawRecord } from '../../test/helpers/raw-batch.ts'
 
 const MIB = 1024 * 1024
 const WIDE_PARTITIONS = 1_000
