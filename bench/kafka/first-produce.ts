@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { metadata } from '../../src/kafka/apis/metadata.ts'
 import { produce } from '../../src/kafka/apis/produce.ts'
 import { clientBatch } from '../../test/helpers/client-batch.ts'
 import { KafkaTestClient } from '../../test/helpers/kafka-client.ts'
-import type { BenchServer } from './servers.ts'
+import { BUILT, type BenchServer } from './servers.ts'
 
 const TRIES = 500
 const PAUSE_MS = 10
@@ -25,4 +26,17 @@ export async function startToFirstProduce(server: BenchServer): Promise<number> 
     await sleep(PAUSE_MS)
   }
   throw new Error(`${server.name} takes no record`)
+}
+
+/** What the first `startKafka()` of a program takes, with a topic and without loading the module. Milliseconds. */
+export function startInProcess(): number {
+  const program = `
+    import { startKafka } from ${JSON.stringify(new URL('kafka/index.js', BUILT).href)}
+    const started = performance.now()
+    const kafka = await startKafka({ topics: [{ name: 't', partitions: 4 }] })
+    console.log(performance.now() - started)
+    await kafka.close()
+  `
+  const words = ['--input-type=module', '--eval', program]
+  return Number(execFileSync(process.execPath, words, { encoding: 'utf8' }))
 }

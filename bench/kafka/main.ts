@@ -12,8 +12,9 @@ import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { DATA_DIRECTORY, withDirectory } from '../harness.ts'
 import { BenchProgress } from '../progress.ts'
+import { median } from '../statistics.ts'
 import { buildLibrdkafkaClient, endToEnd, javaClient, librdkafkaClient, type BenchClient } from './clients.ts'
-import { startToFirstProduce } from './first-produce.ts'
+import { startInProcess, startToFirstProduce } from './first-produce.ts'
 import { measureProducePath } from './produce-path.ts'
 import { describeFigures, Figures, type Goal } from './results.ts'
 import { buildVarve, kafka, residentBytes, startKafka, startVarve, type BenchServer } from './servers.ts'
@@ -60,12 +61,14 @@ for (let round = 0; round < rounds; round++) {
     figures.add(`produce over TCP / appendBatch, ${recordBytes} B`, 'records/s', goal, { varve: door, other: own })
   }
 }
+const startKafkaMs = Array.from({ length: 5 }, startInProcess)
 progress.stop()
 console.log(describeFigures(figures.all))
+console.log(`startKafka() in a program of its own: ${median(startKafkaMs).toFixed(0)} ms; the aim is 100 ms`)
 if (options.json !== undefined) {
   mkdirSync(dirname(options.json), { recursive: true })
   const machine = { cores: cpus().length, system: `${process.platform} ${release()}`, node: process.version }
-  writeFileSync(options.json, `${JSON.stringify({ machine, rounds, figures: figures.all }, null, 2)}\n`)
+  writeFileSync(options.json, `${JSON.stringify({ machine, rounds, startKafkaMs, figures: figures.all }, null, 2)}\n`)
 }
 
 /** Both servers, one job after the other on each in turn; the one that begins changes from round to round. */

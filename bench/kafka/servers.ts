@@ -19,7 +19,9 @@ export interface BenchServer {
 export const kafka = findKafka()
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const PROGRAM = `${ROOT}dist/cli/main.js`
+/** What {@link buildVarve} makes. */
+export const BUILT = new URL('../../dist/', import.meta.url)
+const PROGRAM = fileURLToPath(new URL('cli/main.js', BUILT))
 
 /** What Kafka's own start script gives it. */
 const KAFKA_HEAP_MIB = 1024
