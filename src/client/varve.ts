@@ -137,10 +137,10 @@ export class Varve implements AsyncDisposable {
     return describe(this.engine.topic(name))
   }
 
-  /** Deletes a topic for good: durably gone when it resolves, its files too. Readers of it end with an error. */
-  async deleteTopic(name: string): Promise<void> {
+  /** Deletes a topic for good, or only that of `topicId`: durably gone when it resolves, its files too. Its readers fail. */
+  async deleteTopic(name: string, { topicId }: { topicId?: string } = {}): Promise<void> {
     checkName('deleteTopic', name)
-    await this.admin.delete(name)
+    await this.admin.delete(name, topicId)
     // it is gone, whatever comes of this: what is left of it is forgotten before there is another one of its name
     await this.coordinator.forgetTopic(name).catch(() => {})
   }

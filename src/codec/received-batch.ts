@@ -55,6 +55,9 @@ export function checkReceivedBatch(bytes: Buffer, maxBytes: number, mayUseZstd: 
   }
   if (isControlBatch(attributes)) refuse('INVALID_RECORD', 'control batches are for the broker to write')
   if ((attributes & DELETE_HORIZON_BIT) !== 0) refuse('INVALID_RECORD', 'delete horizons are for the broker to set')
+  if (producerId > Number.MAX_SAFE_INTEGER) {
+    refuse('INVALID_RECORD', `the producer id ${producerId} is none that was given out`)
+  }
   if (producerId >= 0 && baseSequence < 0) {
     refuse('INVALID_RECORD', `producer ${producerId} sends the sequence ${baseSequence}`)
   }

@@ -51,8 +51,10 @@ export class ReceivedChunk implements Chunk {
     this.checkSequence(log)
   }
 
-  private checkSequence({ producers }: PartitionLog): void {
-    const before = producers.check(this.details, this.recordCount)
+  private checkSequence(log: PartitionLog): void {
+    // the sync of the batch that this one repeats may have failed
+    log.throwIfFailed()
+    const before = log.producers.check(this.details, this.recordCount)
     if (before === null) return
     this.isDuplicate = true
     this.result.baseOffset = before.baseOffset

@@ -267,12 +267,20 @@ export class TopicAdmin {
     await this.engine.checkpointer.tryToStore()
   }
 
-  /** The deletion is durable in the catalog first; then nothing can bring the topic back, and its files go. */
-  async delete(name: string): Promise<void> {
+  /**
+   * The deletion is durable in the catalog first; then nothing can bring the topic back, and its files go.
+   *
+   * @param topicId of the topic that is meant: another one may have got its name by the time that its turn comes
+   */
+  async delete(name: string, topicId?: string): Promise<void> {
     refuseInternal(name)
     await this.change('delete', name, async () => {
       const { engine } = this
       const topic = engine.topic(name)
+      if (topicId !== undefined && topic.record.topicId !== topicId) {
+        const gone = `the topic '${name}' of id '${topicId}' was deleted, and another one has its name`
+        throw new VarveError('UNKNOWN_TOPIC_OR_PARTITION', gone, { details: { topic: name } })
+      }
       await engine.catalog.delete(topic.record.topicId)
       engine.topics.delete(name)
       const message = `topic '${name}' was deleted`

@@ -56,11 +56,17 @@ export class KafkaConnection {
         this.cancelTimer?.()
         this.waiting.length = 0
         this.count(-this.unread)
-        for (const leave of this.leaving) leave()
+        this.letGo()
         resolve()
       })
     })
     socket.on('error', () => {})
+    // what it has asked for is done and answered all the same, as in Kafka: it may have asked for no answer
+    socket.on('end', () => {
+      this.isEnding = true
+      this.letGo()
+      this.goOn()
+    })
     socket.on('data', (chunk: Buffer) => this.receive(chunk))
     socket.on('drain', () => {
       this.goOn()
@@ -74,9 +80,9 @@ export class KafkaConnection {
     return `${this.socket.remoteAddress}:${this.socket.remotePort}`
   }
 
-  /** Calls `listener` when the connection is gone; returns a function that takes this back. */
+  /** Calls `listener` when the other side has closed, and nobody waits any more; returns a function that takes this back. */
   onClosed(listener: () => void): () => void {
-    if (this.socket.destroyed) listener()
+    if (this.socket.destroyed || this.socket.readableEnded) listener()
     else this.leaving.add(listener)
     return () => void this.leaving.delete(listener)
   }
@@ -107,6 +113,12 @@ export class KafkaConnection {
     }
     this.goOn()
     if (isProgress) this.watch()
+  }
+
+  private letGo(): void {
+    const leaving = [...this.leaving]
+    this.leaving.clear()
+    for (const leave of leaving) leave()
   }
 
   /** Counts what has come, or is served now. */

@@ -30,6 +30,8 @@ export interface FetchSession {
 
 /** Sessions that are kept: Kafka's max.incremental.fetch.session.cache.slots. The one that was used least lately goes. */
 const SESSIONS_MAX = 1_000
+/** Partitions of all sessions together: beyond it the sessions that were used least lately go, and a larger one is not kept. */
+const PARTITIONS_MAX = 100_000
 /** Epoch of a request that opens a session, and of one that wants none. */
 const INITIAL_EPOCH = 0
 const FINAL_EPOCH = -1
@@ -73,6 +75,7 @@ export class FetchSessions {
     this.sessions.set(sessionId, session)
     for (const one of forgotten) session.partitions.delete(keyOf(one))
     await putAll(session, partitions, pace)
+    this.makeRoom()
     return { session, isFull: false }
   }
 
@@ -81,9 +84,17 @@ export class FetchSessions {
     while (session.id === 0 || this.sessions.has(session.id))
     session.epoch = 1
     this.sessions.set(session.id, session)
-    if (this.sessions.size <= SESSIONS_MAX) return
-    const [oldest] = this.sessions.keys()
-    this.sessions.delete(oldest)
+    this.makeRoom()
+  }
+
+  private makeRoom(): void {
+    let partitions = 0
+    for (const session of this.sessions.values()) partitions += session.partitions.size
+    for (const [id, session] of this.sessions) {
+      if (this.sessions.size <= SESSIONS_MAX && partitions <= PARTITIONS_MAX) return
+      this.sessions.delete(id)
+      partitions -= session.partitions.size
+    }
   }
 }
 

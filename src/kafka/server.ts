@@ -106,7 +106,7 @@ export class KafkaServer implements AsyncDisposable {
     const told = advertisedHost ?? (host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host)
     try {
       for (let i = 0; i < brokers; i++) {
-        const server = createServer((socket) => this.accept(socket, nodeId + i))
+        const server = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket, nodeId + i))
         this.servers.push(server)
         await new Promise<void>((resolve, reject) => {
           server.once('error', reject)
@@ -139,7 +139,7 @@ export class KafkaServer implements AsyncDisposable {
     }
     const connection = new KafkaConnection(socket, this.broker, nodeId)
     this.connections.add(connection)
-    connection.onClosed(() => this.connections.delete(connection))
+    void connection.closed.then(() => this.connections.delete(connection))
   }
 
   private async end(): Promise<void> {

@@ -40,6 +40,11 @@ describe('refused is', () => {
     ['a control batch', clientBatch(['a'], { attributes: 0x20 }), 'INVALID_RECORD'],
     ['a delete horizon', clientBatch(['a'], { attributes: 0x40 }), 'INVALID_RECORD'],
     ['a producer without a sequence', clientBatch(['a'], { producerId: 7 }), 'INVALID_RECORD'],
+    [
+      'a producer id that nobody gives out',
+      clientBatch(['a'], { producerId: 2 ** 53, baseSequence: 0 }),
+      'INVALID_RECORD',
+    ],
     ['a part of a transaction', clientBatch(['a'], { attributes: 0x10 }), 'INVALID_TXN_STATE'],
     ["the log's own timestamp type", clientBatch(['a'], { attributes: 0x08 }), 'INVALID_TIMESTAMP'],
     ['a base timestamp out of range', changed((batch) => batch.writeInt32BE(0x7fffffff, 27)), 'INVALID_TIMESTAMP'],

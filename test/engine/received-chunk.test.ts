@@ -5,6 +5,7 @@ import type { Flush } from '../../src/engine/flush.ts'
 import type { VarveOptions } from '../../src/engine/open-options.ts'
 import type { TopicConfig } from '../../src/engine/topic-config.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
+import { systemError } from '../../src/storage/system-error.ts'
 import { clientBatch, withoutPlace } from '../helpers/client-batch.ts'
 import { FakeClock } from '../helpers/fake-clock.ts'
 import { FaultyStorage } from '../helpers/faulty-storage.ts'
@@ -125,4 +126,25 @@ test('under LogAppendTime a batch gets the time of the write', async () => {
   const { appendTime } = await send(clientBatch(['a', 'b']))
   expect(appendTime).toBe(clock.now())
   await log.close()
+})
+
+test('a batch that is sent again while the sync of the first one fails is not acknowledged either', async () => {
+  const storage = new MemoryStorage()
+  const { log, send } = await opened({}, { storage })
+  const numbered = (baseSequence: number) => clientBatch(['x'], { producerId: 7, producerEpoch: 0, baseSequence })
+  await send(numbered(0))
+  const gate = new SyncGate()
+  storage.failedSync = 'dropped'
+  storage.syncDelay = (path) => gate.pass(path)
+  const first = rejection(send(numbered(1)))
+  await gate.arrived()
+  const again = rejection(send(numbered(1)))
+  gate.fail(systemError('EIO', 'fdatasync', '/data/events/t-0'))
+  expect(await first).toMatchObject({ code: 'KAFKA_STORAGE_ERROR' })
+  expect(await again).toMatchObject({ code: 'KAFKA_STORAGE_ERROR' })
+  gate.open()
+  await log.close().catch(() => {})
+  const after = await openLog({ storage: storage.crash() })
+  expect(await valuesOf(after, TOPIC)).toEqual(['x'])
+  await after.close()
 })

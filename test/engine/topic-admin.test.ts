@@ -38,3 +38,17 @@ test('a configuration that is unset has its default again, in the same change as
   expect((await again.describeTopic('t')).config).toMatchObject(changed)
   await again.close()
 })
+
+test('a deletion that means one topic leaves another one alone that has got its name', async () => {
+  const log = await openLog({ storage: new MemoryStorage() })
+  const { topicId } = await log.createTopic({ name: 't' })
+  const gone = log.deleteTopic('t')
+  const made = log.createTopic({ name: 't' })
+  const late = log.deleteTopic('t', { topicId })
+  expect(await rejection(late)).toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
+  await gone
+  expect((await log.listTopics()).map((topic) => topic.topicId)).toEqual([(await made).topicId])
+  await log.deleteTopic('t', { topicId: (await made).topicId })
+  expect(await log.listTopics()).toEqual([])
+  await log.close()
+})

@@ -7,6 +7,7 @@ import { fetch } from '../../src/kafka/apis/fetch.ts'
 import { listOffsets } from '../../src/kafka/apis/list-offsets.ts'
 import { metadata } from '../../src/kafka/apis/metadata.ts'
 import { produce } from '../../src/kafka/apis/produce.ts'
+import { ZERO_UUID } from '../../src/kafka/protocol/schema.ts'
 import { serveKafka } from '../../src/kafka/server.ts'
 import { MemoryStorage } from '../../src/storage/memory-storage.ts'
 import { clientBatch } from '../helpers/client-batch.ts'
@@ -193,3 +194,19 @@ test('a server that ends does not wait for a client that has its answers and doe
 function closingOf({ socket }: KafkaTestClient): Promise<void> {
   return new Promise((resolve) => socket.once('close', () => resolve()))
 }
+
+test('what was asked for before the other side closed is done, though it may wait for its turn', async () => {
+  await using session = await KafkaSession.open({ limits: { maxInFlightRequests: 2 } })
+  await session.log.createTopic({ name: 't', valueCodec: 'bytes' })
+  await using other = await KafkaTestClient.connect(session.server.bootstrapServers[0])
+  const records = (i: number) => ({ index: 0, records: [clientBatch([`${i}`])] })
+  const requests = Array.from({ length: 50 }, (_, i) => {
+    const topicData = [{ name: 't', topicId: ZERO_UUID, partitionData: [records(i)] }]
+    return other.encode(produce, 9, { acks: 0, topicData }, i)
+  })
+  const closed = closingOf(other)
+  other.socket.end(Buffer.concat(requests))
+  await closed
+  expect(session.log.offsets('t')[0].logEndOffset).toBe(50)
+  expect(session.warnings).toEqual([])
+})

@@ -2,7 +2,7 @@ import { VarveError } from '../../errors.ts'
 import { JOIN_EPOCH, LEAVE_EPOCH, STATIC_LEAVE_EPOCH, type HeartbeatRequest } from './modern-group.ts'
 import { serverAssignors } from './target-assignment.ts'
 
-/** Topics that one member may name, and partitions that it may own. */
+/** Topics that one member may name. */
 const NAMES_MAX = 10_000
 
 /**

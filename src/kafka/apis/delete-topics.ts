@@ -40,7 +40,7 @@ export const deleteTopics = defineApi({
         name ??= broker.topicById(topicId)?.name ?? null
         if (name === null) throw new Refusal(UNKNOWN_TOPIC_ID, `there is no topic of id '${topicId}'`)
         topicId = broker.topicNamed(name)?.record.topicId ?? topicId
-        await broker.log.varve.deleteTopic(name)
+        await broker.log.varve.deleteTopic(name, topicId === ZERO_UUID ? {} : { topicId })
       })
       responses.push({ name, topicId, ...outcome })
     }

@@ -1,4 +1,5 @@
 import { findTimestamp } from '../../client/batch-reader.ts'
+import { PartitionCursor } from '../../engine/partition-cursor.ts'
 import type { Partition } from '../../engine/partition.ts'
 import { defineApi, errorNumber, repeated, type Call } from '../api.ts'
 import { leaderEpochFault } from '../broker.ts'
@@ -112,8 +113,14 @@ async function offsetAt(partition: Partition, timestamp: number, maxBytes: numbe
       return at(log.logStartOffset)
     case MAX_TIMESTAMP: {
       const times = log.segments.map((segment) => segment.greatestTimestamp(segment !== log.active))
-      const greatest = Math.max(...(await Promise.all(times)))
-      return (await findTimestamp(partition, greatest, highWatermark, maxBytes)) ?? NONE
+      const greatest = (await Promise.all(times)).reduce((most, time) => Math.max(most, time), -1)
+      const found = await findTimestamp(partition, greatest, highWatermark, maxBytes)
+      // it may be that of a record that is not visible yet, or not any more: then the batches tell
+      return (
+        found ??
+        (await findTimestamp(partition, await greatestIn(partition, highWatermark), highWatermark, maxBytes)) ??
+        NONE
+      )
     }
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
@@ -121,4 +128,30 @@ async function offsetAt(partition: Partition, timestamp: number, maxBytes: numbe
     default:
       return (await findTimestamp(partition, timestamp, highWatermark, maxBytes)) ?? NONE
   }
+}
+
+/** The greatest timestamp of what can be read: only segments of which a part cannot are gone through. */
+async function greatestIn(partition: Partition, endOffset: number): Promise<number> {
+  const { log } = partition
+  const segments = [...log.segments]
+  let greatest = -1
+  for (const [i, segment] of segments.entries()) {
+    const isWhole = segment !== log.active && segment.baseOffset >= log.logStartOffset
+    const end = Math.min(segments[i + 1]?.baseOffset ?? endOffset, endOffset)
+    const start = Math.max(segment.baseOffset, log.logStartOffset)
+    greatest = Math.max(
+      greatest,
+      await (isWhole ? segment.greatestTimestamp(true) : greatestBetween(partition, start, end)),
+    )
+  }
+  return greatest
+}
+
+async function greatestBetween(partition: Partition, start: number, end: number): Promise<number> {
+  let greatest = -1
+  const cursor = new PartitionCursor(partition, start, end)
+  while (await cursor.fill())
+    for (let batch = cursor.take(); batch !== null; batch = cursor.take())
+      greatest = Math.max(greatest, batch.maxTimestamp)
+  return greatest
 }

@@ -3,7 +3,7 @@ import { isInternalTopic } from '../../engine/internal-topics.ts'
 import { checkTopicName } from '../../engine/topic-config.ts'
 import { defineApi, errorNumber, type Call } from '../api.ts'
 import { CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS } from '../authorized.ts'
-import { UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION } from '../error-codes.ts'
+import { POLICY_VIOLATION, UNKNOWN_TOPIC_ID, UNKNOWN_TOPIC_OR_PARTITION } from '../error-codes.ts'
 import {
   array,
   boolean,
@@ -94,6 +94,9 @@ async function describeAll(call: Call): Promise<Values<typeof topic>[]> {
   return described
 }
 
+/** Topics that one request may make. */
+const CREATED_MAX = 1_000
+
 /** Each once, however often it is asked for, as in Kafka: few bytes ask for many. */
 async function describeAsked(
   topics: readonly { name: string | null; topicId: string }[],
@@ -101,6 +104,7 @@ async function describeAsked(
   call: Call,
 ): Promise<Values<typeof topic>[]> {
   const described = new Map<string, Values<typeof topic>>()
+  let created = 0
   for (const { topicId, name } of topics) {
     const found = topicId === ZERO_UUID ? undefined : call.broker.topicById(topicId)
     const key = found?.name ?? (topicId === ZERO_UUID ? (name ?? '') : topicId)
@@ -108,6 +112,8 @@ async function describeAsked(
     if (call.pace.isOver) await call.pace.rest()
     if (found !== undefined) described.set(key, describe(found, call))
     else if (topicId !== ZERO_UUID) described.set(key, missing(UNKNOWN_TOPIC_ID, null, topicId))
+    else if (call.broker.topicNamed(key) === undefined && mayCreate && ++created > CREATED_MAX)
+      described.set(key, missing(POLICY_VIOLATION, key, ZERO_UUID))
     else described.set(key, await describeNamed(key, mayCreate, call))
   }
   return [...described.values()]

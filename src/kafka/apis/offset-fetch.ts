@@ -101,8 +101,12 @@ async function fetchAsMember(
   const { groupId, memberId, memberEpoch: epoch, topics } = group
   const { coordinator } = call.broker.log
   if (memberId !== null || epoch >= 0) {
-    const error = await coordinator.fetchError(groupId, { memberId: memberId ?? '', epoch })
-    if (error !== null) return { topics: [], errorCode: groupErrorNumber(error) }
+    try {
+      const error = await coordinator.fetchError(groupId, { memberId: memberId ?? '', epoch })
+      if (error !== null) return { topics: [], errorCode: groupErrorNumber(error) }
+    } catch (error) {
+      return { topics: [], errorCode: groupFailure(call, error) }
+    }
   }
   return fetchGroup(call, groupId, topics)
 }

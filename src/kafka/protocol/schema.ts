@@ -58,8 +58,6 @@ export const nullableString = (options?: FieldOptions<string | null>): Field<str
   field({ kind: 'string', nullable: true }, null, options)
 export const bytes = (options?: FieldOptions<Uint8Array>): Field<Uint8Array> =>
   field({ kind: 'bytes', nullable: false }, new Uint8Array(0), options)
-export const nullableBytes = (options?: FieldOptions<Uint8Array | null>): Field<Uint8Array | null> =>
-  field({ kind: 'bytes', nullable: true }, null, options)
 /** Whole record batches, in pieces that follow one another; in one piece when they were read. */
 export const records = (options?: FieldOptions<Uint8Array[] | null>): Field<Uint8Array[] | null> =>
   field({ kind: 'records', nullable: true }, null, options)

@@ -39,6 +39,14 @@ test('the greatest time is found in whichever segment it is, also in the one tha
   expect(await look(session, 7, -3)).toEqual([0, 5, 20_000])
 })
 
+test('the greatest time is one of what can be read: not of a record that was deleted', async () => {
+  await using session = await withRecords()
+  await session.log.append('t', { value: 'x', timestamp: 20_000 })
+  await session.log.append('t', { value: 'x', timestamp: 10_000 })
+  await session.log.deleteRecords('t', { partition: 0, beforeOffset: 6 })
+  expect(await look(session, 7, -3)).toEqual([0, 6, 10_000])
+})
+
 test('of tiers that are not here there is no offset', async () => {
   await using session = await withRecords()
   expect(await look(session, 8, -4)).toEqual([0, 1, -1])

@@ -85,3 +85,11 @@ test('what a client may do is told where it asks', async () => {
   const answer = await session.client.send(metadata, 8, { topics: named('t'), ...asked })
   expect([answer.clusterAuthorizedOperations, answer.topics[0].topicAuthorizedOperations]).toEqual([8096, 3576])
 })
+
+test('one request makes no more than 1,000 topics', async () => {
+  await using session = await KafkaSession.open()
+  const topics = Array.from({ length: 1_003 }, (_, i) => ({ topicId: ZERO_UUID, name: `t${i}` }))
+  const answer = await session.client.send(metadata, 9, { topics, allowAutoTopicCreation: true })
+  expect(answer.topics.filter(({ errorCode }) => errorCode === 0)).toHaveLength(1_000)
+  expect(answer.topics.filter(({ errorCode }) => errorCode === 44)).toHaveLength(3)
+})
