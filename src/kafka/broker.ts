@@ -24,6 +24,12 @@ export const CLIENT_TOPIC = { valueCodec: 'bytes', partitioner: 'murmur2' } as c
 /** Buffers for large requests and answers that are kept while nobody uses them. */
 const SPARE_BUFFER_BYTES = 32 * 1024 * 1024
 
+const OWN_FAILURES: ReadonlySet<string> = new Set(['KAFKA_STORAGE_ERROR', 'DISK_FULL'])
+/** A failure is not told again within it. */
+const TOLD_AGAIN_MS = 60_000
+/** So many failures are remembered as told. */
+const TOLD_MAX = 100
+
 /** Where one node id can be reached. */
 export interface KafkaNode {
   nodeId: number
@@ -44,6 +50,8 @@ export class Broker {
   readonly nodes: KafkaNode[] = []
   private readonly waiting = new Set<() => void>()
   private isClosing = false
+  /** When failures were told. */
+  private readonly told = new Map<string, number>()
 
   constructor(
     readonly log: VarveInternals,
@@ -118,11 +126,30 @@ export class Broker {
     this.waiting.clear()
   }
 
-  /** Errors of the log are answers; what else gets here is a mistake in this program, and is told. */
+  /**
+   * Errors of the log are answers. What fails here (the disk, a damaged file) is told besides, now and then, for a client
+   * hears only a number; and so is what else gets here, a mistake in this program.
+   */
   reportUnexpected(api: string, error: unknown): void {
-    if (error instanceof VarveError || error instanceof Refusal) return
+    if (error instanceof Refusal) return
+    if (error instanceof VarveError) {
+      if (isOwnFailure(error) && !this.wasToldLately(error.message)) this.warn(`${api}: ${error.message}`)
+      return
+    }
     this.warn(`${api} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   }
+
+  private wasToldLately(message: string): boolean {
+    const now = this.clock.monotonicMs()
+    if (now - (this.told.get(message) ?? -Infinity) < TOLD_AGAIN_MS) return true
+    if (this.told.size >= TOLD_MAX) this.told.clear()
+    this.told.set(message, now)
+    return false
+  }
+}
+
+function isOwnFailure({ code, details }: VarveError): boolean {
+  return OWN_FAILURES.has(code) || (code === 'CORRUPT_MESSAGE' && details.path !== undefined)
 }
 
 /** What a server says of itself, and does of its own accord. */

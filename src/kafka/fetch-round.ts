@@ -1,4 +1,4 @@
-import { BATCH_HEADER_BYTES, batchSizeAt, readBatchHeader } from '../codec/record-batch.ts'
+import { BATCH_HEADER_BYTES, batchSizeAt, findBatchFault, readBatchHeader } from '../codec/record-batch.ts'
 import type { Partition } from '../engine/partition.ts'
 import type { LogSlice } from '../storage/log-reader.ts'
 import type { AnswerBuffers } from './answer-buffers.ts'
@@ -150,8 +150,10 @@ export class FetchRound {
         const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous, allocate)
         if (read.length === 0 && read.fault === null) return void (reading.nextOffset = read.nextOffset)
         if (read.length === 0) throw await partition.log.corruption(read, 0, reading.nextOffset, read.fault!)
-        const slice = atMost(read, room, this.bytes === 0)
-        if (slice === null) return void (this.isFull = true)
+        const fitting = atMost(read, room, this.bytes === 0)
+        if (fitting === null) return void (this.isFull = true)
+        const slice = soundPart(fitting)
+        if (slice.length === 0) throw await partition.log.corruption(slice, 0, reading.nextOffset, slice.fault!)
         fetched.pieces.push(slice.bytes.subarray(0, slice.length))
         this.bytes += slice.length
         reading.bytes += slice.length
@@ -174,6 +176,19 @@ export class FetchRound {
     const isMoved = highWatermark !== asked.highWatermark || logStartOffset !== asked.logStartOffset
     fetched.isNews = errorCode !== 0 || pieces.length > 0 || isMoved
   }
+}
+
+/** The batches of a slice before the first one that is damaged: no client is given what is not as it was written. */
+function soundPart(slice: LogSlice): LogSlice {
+  let [length, nextOffset] = [0, slice.nextOffset]
+  while (length < slice.length) {
+    const fault = findBatchFault(slice.bytes, length, slice.length)
+    if (fault !== null) return { ...slice, length, nextOffset, fault }
+    const { sizeBytes, lastOffset } = readBatchHeader(slice.bytes, length)
+    length += sizeBytes
+    nextOffset = lastOffset + 1
+  }
+  return slice
 }
 
 /** Bytes of the batch behind a slice, where enough of it was read to tell; else 0. */

@@ -3,8 +3,10 @@ import { expect, test, vi } from 'vitest'
 import { readBatchHeader } from '../../../src/codec/record-batch.ts'
 import { fetch } from '../../../src/kafka/apis/fetch.ts'
 import { KafkaConnection } from '../../../src/kafka/connection.ts'
+import { MemoryStorage } from '../../../src/storage/memory-storage.ts'
 import type { KafkaTestClient } from '../../helpers/kafka-client.ts'
 import { KafkaSession, versionsOf } from '../../helpers/kafka-session.ts'
+import { segmentPath } from '../../helpers/logs.ts'
 
 const NEVER_MS = 600_000
 
@@ -216,4 +218,31 @@ test('only one who reads what is committed is told of aborted transactions; an e
   expect(await ask(0)).toEqual([null, 0])
   expect(await ask(1)).toEqual([[], 0])
   expect(await ask(0, { currentLeaderEpoch: 9 })).toEqual([null, -1])
+})
+
+test('no client is given a damaged batch: what is before it, and then an error, which the server tells of once', async () => {
+  const storage = new MemoryStorage()
+  await using session = await KafkaSession.open({}, { storage })
+  const { topicId } = await session.log.createTopic({ name: 't', valueCodec: 'string' })
+  for (const value of ['first', 'second', 'third']) await session.log.append('t', { value })
+  const path = segmentPath('t', 0, 0, '.log')
+  const file = await storage.openFile(path, 'write')
+  file.write(Buffer.from('S'), (await storage.readFile(path)).indexOf('second'))
+  const poll = (fetchOffset: number) =>
+    session.client.send(fetch, 12, {
+      maxWaitMs: 1,
+      minBytes: 1,
+      maxBytes: 1 << 20,
+      topics: asking(topicId, { fetchOffset }),
+    })
+  const [sound] = (await poll(0)).responses[0].partitions
+  expect([sound.errorCode, offsetsIn(bytesOf(sound.records))]).toEqual([0, [[0, 0]]])
+  for (let i = 0; i < 2; i++) {
+    const [damaged] = (await poll(1)).responses[0].partitions
+    expect([damaged.errorCode, bytesOf(damaged.records).length]).toEqual([2, 0])
+  }
+  expect(session.warnings).toEqual([
+    expect.stringMatching(/^Fetch: '.*\.log' is damaged \(checksum\) at byte \d+: offsets 1 to 1 /),
+  ])
+  expect(offsetsIn(bytesOf((await poll(2)).responses[0].partitions[0].records))).toEqual([[2, 2]])
 })
