@@ -51,7 +51,8 @@ export function decodeSubscription(bytes: Uint8Array): Subscription {
   const version = readVersion(reader)
   const topics = reader.array(STRING_MIN_BYTES, () => reader.string())
   const userData = reader.nullableByteString()
-  const ownedPartitions = version >= 1 ? readPartitions(reader) : []
+  // some clients say version 1 and end here
+  const ownedPartitions = version >= 1 && reader.remaining > 0 ? readPartitions(reader) : []
   const generation = version >= 2 ? Math.max(reader.int32(), NO_GENERATION) : NO_GENERATION
   const rackId = version >= 3 ? reader.nullableString() : null
   // Kafka takes the empty rack for none

@@ -74,6 +74,12 @@ test('no bytes at all are an assignment of nothing', () => {
   expect(decodeAssignment(new Uint8Array())).toEqual({ partitions: [], userData: null })
 })
 
+test('a subscription that ends after its user data names its topics, whatever version it says', () => {
+  const writer = new FieldWriter().int16(1)
+  const bytes = writer.array(['orders'], (topic) => writer.string(topic)).nullableByteString(null).finish()
+  expect(decodeSubscription(bytes)).toMatchObject({ topics: ['orders'], ownedPartitions: [], rackId: null })
+})
+
 test('a version below 0 is refused', () => {
   const bytes = new FieldWriter().int16(-1).int32(0).int32(-1).finish()
   expect(() => decodeSubscription(bytes)).toThrow('cannot read the subscription of a member: there is no version -1')
