@@ -76,7 +76,10 @@ test('no bytes at all are an assignment of nothing', () => {
 
 test('a subscription that ends after its user data names its topics, whatever version it says', () => {
   const writer = new FieldWriter().int16(1)
-  const bytes = writer.array(['orders'], (topic) => writer.string(topic)).nullableByteString(null).finish()
+  const bytes = writer
+    .array(['orders'], (topic) => writer.string(topic))
+    .nullableByteString(null)
+    .finish()
   expect(decodeSubscription(bytes)).toMatchObject({ topics: ['orders'], ownedPartitions: [], rackId: null })
 })
 
