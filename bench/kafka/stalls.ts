@@ -29,7 +29,7 @@ import { rawBatch, rawRecord } from '../../test/helpers/raw-batch.ts'
 
 const MIB = 1024 * 1024
 const WIDE_PARTITIONS = 1_000
-const ITEMS = 98_000
+const ITEMS = 49_000
 
 /** The server's side. */
 async function serve(): Promise<void> {
@@ -101,7 +101,7 @@ const cases: Case[] = [
     },
   },
   {
-    name: 'Produce: 98,000 batches of one record',
+    name: 'Produce: 49,000 batches of one record',
     run: async (client) => {
       const batch = clientBatch(['x'])
       const partitionData = indexes(ITEMS).map((i) => ({ index: i % WIDE_PARTITIONS, records: [batch] }))
@@ -110,9 +110,9 @@ const cases: Case[] = [
     },
   },
   {
-    name: 'Produce: one batch of 99 MiB',
+    name: 'Produce: one batch of 16 MiB',
     run: async (client) => {
-      const request = producing('large', [batchOf(99 * MIB)])
+      const request = producing('large', [batchOf(16 * MIB)])
       return () => client.send(produce, 9, request)
     },
   },
@@ -126,12 +126,12 @@ const cases: Case[] = [
   {
     name: 'Produce: records of 1 byte, compacted, one batch of 16 MiB',
     run: async (client) => {
-      const request = producing('compacted', [tinyRecords(16 * MIB)])
+      const request = producing('compacted', [tinyRecords(16 * MIB - 100)])
       return () => client.send(produce, 9, request)
     },
   },
   {
-    name: 'Fetch: 98,000 partitions that are not there',
+    name: 'Fetch: 49,000 partitions that are not there',
     run: async (client) => {
       const asked = { fetchOffset: 0, currentLeaderEpoch: -1, partitionMaxBytes: MIB }
       const unused = { lastFetchedEpoch: -1, logStartOffset: -1, replicaDirectoryId: ZERO_UUID, highWatermark: -1 }
@@ -149,7 +149,7 @@ const cases: Case[] = [
     },
   },
   {
-    name: 'ListOffsets: 98,000 times the end',
+    name: 'ListOffsets: 49,000 times the end',
     run: async (client) => {
       const partitions = indexes(ITEMS).map((i) => ({
         partitionIndex: i % WIDE_PARTITIONS,
@@ -160,7 +160,7 @@ const cases: Case[] = [
     },
   },
   {
-    name: 'OffsetCommit: 98,000 partitions',
+    name: 'OffsetCommit: 49,000 partitions',
     run: async (client) => {
       const one = { committedOffset: 1, committedLeaderEpoch: -1, commitTimestamp: -1, committedMetadata: '' }
       const partitions = indexes(ITEMS).map((i) => ({ partitionIndex: i % WIDE_PARTITIONS, ...one }))
@@ -188,7 +188,7 @@ const cases: Case[] = [
     run: async (client) => async () => client.send(metadata, 12, { topics: null }),
   },
   {
-    name: 'Metadata: 98,000 names that are not there',
+    name: 'Metadata: 49,000 names that are not there',
     run: async (client) => {
       const topics = indexes(ITEMS).map((i) => ({ name: `none-${i}`, topicId: ZERO_UUID }))
       return () => client.send(metadata, 12, { topics, allowAutoTopicCreation: false })

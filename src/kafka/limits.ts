@@ -4,7 +4,12 @@ export interface KafkaLimits {
   maxRequestBytes: number
   /** The largest request of another kind, up to `maxRequestBytes`. Bytes. Default 8 MiB. */
   maxPlainRequestBytes: number
-  /** Items of all the lists of a request: each costs more to serve than to send. Default 100,000. */
+  /**
+   * The largest record batch, whatever `max.message.bytes` of its topic says: it is checked and written in one go. Bytes.
+   * Default 16 MiB.
+   */
+  maxBatchBytes: number
+  /** Items of all the lists of a request: each costs more to serve than to send. Default 50,000. */
   maxRequestItems: number
   /** Connections at a time; one more is closed at once. Default 10,000. */
   maxConnections: number
@@ -30,7 +35,8 @@ export interface KafkaLimits {
 export const kafkaLimits: KafkaLimits = {
   maxRequestBytes: 100 * 1024 * 1024,
   maxPlainRequestBytes: 8 * 1024 * 1024,
-  maxRequestItems: 100_000,
+  maxBatchBytes: 16 * 1024 * 1024,
+  maxRequestItems: 50_000,
   maxConnections: 10_000,
   maxInFlightRequests: 16,
   maxQueuedBytes: 256 * 1024 * 1024,

@@ -75,6 +75,17 @@ describe('a request', () => {
     ])
   })
 
+  test('with a batch that is larger than the server allows is refused, also where its topic would take it', async () => {
+    await using session = await KafkaSession.open({ limits: { maxBatchBytes: 1_000 } })
+    await session.log.createTopic({ name: 't', valueCodec: 'bytes' })
+    const codeOf = async (length: number) => {
+      const { responses } = await session.client.send(produce, 9, producing(clientBatch(['x'.repeat(length)])))
+      return responses[0].partitionResponses[0].errorCode
+    }
+    expect([await codeOf(1_100), await codeOf(800)]).toEqual([10, 0])
+    expect(session.log.offsets('t')[0].logEndOffset).toBe(1)
+  })
+
   test('that names a topic over and over is told of it once', async () => {
     await using session = await KafkaSession.open()
     const { topicId } = await session.log.createTopic({ name: 't', partitions: 100 })

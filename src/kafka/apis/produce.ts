@@ -133,6 +133,11 @@ async function append(
     if (typeof topic === 'number') return failed(data, topic, 'there is no such topic')
     const partition = topic.partition(data.index)
     const bytes = batchOf(data)
+    const { maxBatchBytes } = broker.limits
+    if (bytes.length > maxBatchBytes) {
+      const message = `a batch of ${bytes.length} bytes is larger than the server's limit maxBatchBytes (${maxBatchBytes})`
+      throw new VarveError('MESSAGE_TOO_LARGE', message)
+    }
     const header = checkReceivedBatch(bytes, topic.config.maxMessageBytes, version >= 7)
     if (isCompacted(topic.config)) {
       const wrong = recordsWithoutKey(bytes, header, broker.limits.maxDecompressedBytes, RECORD_ERRORS_MAX)
