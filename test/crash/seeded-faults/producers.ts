@@ -7,8 +7,8 @@ export const PRODUCERS: readonly SeededFault[] = [
     what: 'a batch that an idempotent producer sends again is appended again',
     standsFor: 'an acknowledged batch is there once, however often it is sent',
     file: 'src/engine/received-chunk.ts',
-    find: 'const before = producers.check(this.details, this.recordCount)',
-    replace: 'const before = null as ReturnType<typeof producers.check>',
+    find: 'const before = log.producers.check(this.details, this.recordCount)',
+    replace: 'const before = null as ReturnType<typeof log.producers.check>',
     hunts: [producerCuts('group')],
   },
   {
