@@ -1,5 +1,7 @@
 /** The least that is handed out. */
 const MIN_BYTES = 64 * 1024
+/** Whoever needs less than this does as well without a pool: the collector is fast with what is small. */
+export const POOLED_BYTES_MIN = 32 * 1024
 /** Greater ones are not rounded up to a power of two, and not kept. */
 const MAX_BYTES = 64 * 1024 * 1024
 

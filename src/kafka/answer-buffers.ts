@@ -1,7 +1,4 @@
-import type { BufferPool } from '../codec/buffer-pool.ts'
-
-/** Less than this is left to the collector. */
-const POOLED_BYTES_MIN = 32 * 1024
+import { POOLED_BYTES_MIN, type BufferPool } from '../codec/buffer-pool.ts'
 
 /** The memory of one answer: used again when that has been sent. */
 export class AnswerBuffers {

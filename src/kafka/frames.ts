@@ -1,10 +1,8 @@
-import type { BufferPool } from '../codec/buffer-pool.ts'
+import { POOLED_BYTES_MIN, type BufferPool } from '../codec/buffer-pool.ts'
 import { VarveError } from '../errors.ts'
 
 const SIZE_BYTES = 4
-/** Smaller ones are left to the collector. */
-const POOLED_BYTES_MIN = 32 * 1024
-/** Of larger ones what has come is copied together at once: to copy all of it with the last piece would take long. */
+/** From here on what has come is copied together at once: to copy all of it with the last piece would take long. */
 const COLLECTED_BYTES_MIN = 1024 * 1024
 /** The smallest request: a header without a client's name. */
 const LEAST_BYTES = 10
@@ -22,7 +20,7 @@ export interface Frame {
 /**
  * Puts the requests of one connection together: each is its length in 4 bytes, then so many bytes.
  *
- * A length is checked before anything else, and no more room is made than for as much again as has come, or 1 MiB of it.
+ * A length is checked before anything else, and no more room is made than for as much again as has come.
  */
 export class FrameReader {
   private readonly pieces: Buffer[] = []
@@ -67,7 +65,7 @@ export class FrameReader {
       }
       if (this.have < KEY_BYTES) return
       if (this.collected === null) this.checkKind(this.size)
-      if (this.size >= COLLECTED_BYTES_MIN) this.collect(this.size)
+      if (Math.min(this.size, this.have) >= COLLECTED_BYTES_MIN) this.collect(this.size)
       if (this.have < this.size) return
       const frame = this.collected === null ? this.take(this.size) : this.takeCollected(this.collected, this.size)
       this.size = null
@@ -97,7 +95,7 @@ export class FrameReader {
 
   private collect(size: number): void {
     const { pieces, pool } = this
-    let target = this.collected ?? pool.take(COLLECTED_BYTES_MIN)
+    let target = this.collected ?? pool.take(Math.min(size, 2 * this.have))
     while (pieces.length > 0 && this.collectedBytes < size) {
       const [piece] = pieces
       const part = Math.min(piece.length, size - this.collectedBytes)
