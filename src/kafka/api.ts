@@ -81,15 +81,18 @@ export function defineApi<Q extends Shape, A extends Shape>(
   definition: ApiDefinition<Q, A>,
 ): Api & { request: Q; response: A } {
   const { key, name, versions, flexibleSince, request: shape, response } = definition
-  const write = (answer: Values<A>, version: number): Buffer[] => {
+  const writerOf = (version: number): FieldWriter => {
     const writer = new FieldWriter()
     writer.flexible = version >= flexibleSince
+    return writer
+  }
+  const write = (answer: Values<A>, version: number): Buffer[] => {
+    const writer = writerOf(version)
     writeMessage(response, version, answer, writer)
     return writer.finishInPieces()
   }
   const writeSlowly = async (answer: Values<A>, { version, pace }: Call): Promise<Buffer[]> => {
-    const writer = new FieldWriter()
-    writer.flexible = version >= flexibleSince
+    const writer = writerOf(version)
     await writeMessageSlowly(response, version, answer, writer, pace)
     return writer.finishInPieces()
   }

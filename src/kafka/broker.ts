@@ -78,8 +78,8 @@ export class Broker {
   }
 
   /** The topics that clients see. */
-  *topics(): Generator<Topic> {
-    for (const topic of this.engine.topics.values()) yield topic
+  topics(): Iterable<Topic> {
+    return this.engine.topics.values()
   }
 
   topicNamed(name: string): Topic | undefined {

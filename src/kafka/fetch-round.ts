@@ -150,9 +150,8 @@ export class FetchRound {
         const read = await partition.read(reading.nextOffset, Math.max(room, 1), Infinity, reading.previous, allocate)
         if (read.length === 0 && read.fault === null) return void (reading.nextOffset = read.nextOffset)
         if (read.length === 0) throw await partition.log.corruption(read, 0, reading.nextOffset, read.fault!)
-        const fitting = atMost(read, room, this.bytes === 0)
-        if (fitting === null) return void (this.isFull = true)
-        const slice = soundPart(fitting)
+        const slice = atMost(read, room, this.bytes === 0)
+        if (slice.length === 0 && slice.fault === null) return void (this.isFull = true)
         if (slice.length === 0) throw await partition.log.corruption(slice, 0, reading.nextOffset, slice.fault!)
         fetched.pieces.push(slice.bytes.subarray(0, slice.length))
         this.bytes += slice.length
@@ -178,33 +177,24 @@ export class FetchRound {
   }
 }
 
-/** The batches of a slice before the first one that is damaged: no client is given what is not as it was written. */
-function soundPart(slice: LogSlice): LogSlice {
-  let [length, nextOffset] = [0, slice.nextOffset]
-  while (length < slice.length) {
-    const fault = findBatchFault(slice.bytes, length, slice.length)
-    if (fault !== null) return { ...slice, length, nextOffset, fault }
-    const { sizeBytes, lastOffset } = readBatchHeader(slice.bytes, length)
-    length += sizeBytes
-    nextOffset = lastOffset + 1
-  }
-  return slice
-}
-
 /** Bytes of the batch behind a slice, where enough of it was read to tell; else 0. */
 function sizeAfter({ bytes, length }: LogSlice): number {
   return bytes.length - length < BATCH_HEADER_BYTES ? 0 : batchSizeAt(bytes, length)
 }
 
-/** As many of the batches of a slice as there is room for, or null for none; the first one all the same where it must be. */
-function atMost(slice: LogSlice, room: number, takesFirst: boolean): LogSlice | null {
-  if (slice.length <= room) return slice
+/**
+ * As many of the batches of a slice as there is room for; the first one all the same where it must be. None from the first
+ * damaged one on, which `fault` then tells of: no client is given what is not as it was written.
+ */
+function atMost(slice: LogSlice, room: number, takesFirst: boolean): LogSlice {
   let [length, nextOffset] = [0, slice.nextOffset]
   while (length < slice.length) {
     const { sizeBytes, lastOffset } = readBatchHeader(slice.bytes, length)
-    if (length + sizeBytes > room && !(takesFirst && length === 0)) break
+    if (length + sizeBytes > room && !(takesFirst && length === 0)) return { ...slice, length, nextOffset, fault: null }
+    const fault = findBatchFault(slice.bytes, length, slice.length)
+    if (fault !== null) return { ...slice, length, nextOffset, fault }
     length += sizeBytes
     nextOffset = lastOffset + 1
   }
-  return length === 0 ? null : { ...slice, length, nextOffset, fault: null }
+  return slice
 }

@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { internalsOf, type VarveInternals } from '../client/internals.ts'
 import type { Varve } from '../client/varve.ts'
-import { checkOptions, integer, nonEmptyString, type Check } from '../options.ts'
+import { boolean, checkOptions, functionCheck, integer, nonEmptyString, type Check } from '../options.ts'
 import { apis } from './apis.ts'
 import { Broker } from './broker.ts'
 import { KafkaConnection } from './connection.ts'
@@ -31,8 +31,6 @@ export interface ServeOptions {
   onWarning?: (message: string) => void
 }
 
-const isFunction: Check = (value) => (typeof value === 'function' ? null : 'must be a function')
-const isBoolean: Check = (value) => (typeof value === 'boolean' ? null : 'must be true or false')
 const isObject: Check = (value) => (typeof value === 'object' && value !== null ? null : 'must be an object')
 
 /**
@@ -55,10 +53,10 @@ export async function listen(log: Varve, options: ServeOptions, afterwards: () =
     brokers: integer(1, 100),
     nodeId: integer(0, 2 ** 31 - 101),
     clusterId: nonEmptyString,
-    autoCreateTopics: isBoolean,
+    autoCreateTopics: boolean,
     defaultPartitions: integer(1, 100_000),
     limits: isObject,
-    onWarning: isFunction,
+    onWarning: functionCheck,
   })
   const limits = { ...kafkaLimits, ...options.limits }
   checkOptions(
